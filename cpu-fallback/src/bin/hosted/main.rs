@@ -1,0 +1,2 @@
+//! Infernel's CPU path as a Linux process.
+fn main() {}

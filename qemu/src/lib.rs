@@ -1,0 +1,1 @@
+//! Host tools around the kernel image: disk images, and QEMU.

@@ -1,0 +1,1 @@
+//! What the whole-system tests share: oracles and their set-up, a server under test, random models.
