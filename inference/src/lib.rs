@@ -18,7 +18,10 @@ extern crate alloc;
 extern crate std;
 
 pub mod backend;
+pub mod gguf;
 pub mod ids;
 pub mod limits;
 pub mod model;
 pub mod source;
+#[cfg(test)]
+mod test_random;

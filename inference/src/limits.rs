@@ -9,3 +9,31 @@ pub const MAX_BATCH_SEQUENCES: usize = 64;
 
 /// Tokens that one step may carry, prefill and decode together.
 pub const MAX_BATCH_TOKENS: usize = 512;
+
+/// Bytes of a GGUF file in front of its tensor data. The largest published vocabularies (256 thousand tokens, 500
+/// thousand merges, scores and types) take 20 MiB.
+pub const MAX_GGUF_METADATA_BYTES: u64 = 64 << 20;
+
+/// Key/value pairs of a GGUF file; published files have under a hundred.
+pub const MAX_GGUF_KEYS: u64 = 4096;
+
+/// Tensors of a GGUF file; a model of 80 layers has 723.
+pub const MAX_GGUF_TENSORS: u64 = 16384;
+
+/// Elements of one GGUF array: the longest are the merges of a vocabulary.
+pub const MAX_GGUF_ARRAY_LENGTH: u64 = 1 << 20;
+
+/// Bytes of one GGUF string value: the longest are chat templates.
+pub const MAX_GGUF_STRING_BYTES: u64 = 1 << 20;
+
+/// Bytes of a GGUF key, by the format's own rule.
+pub const MAX_GGUF_KEY_BYTES: u64 = 65535;
+
+/// Bytes of a tensor's name, by the format's own rule.
+pub const MAX_GGUF_NAME_BYTES: u64 = 64;
+
+/// Dimensions of a tensor, by the format's own rule.
+pub const MAX_GGUF_RANK: usize = 4;
+
+/// Bytes that the GGUF reader fetches at once: large enough that a disk streams, small enough for a small machine.
+pub const GGUF_READ_AHEAD_BYTES: usize = 64 << 10;
