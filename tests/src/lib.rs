@@ -1,1 +1,4 @@
-//! What the whole-system tests share: oracles and their set-up, a server under test, random models.
+//! What the whole-system tests share: oracles and their set-up, a server under test, random models, and the census.
+#![forbid(unsafe_code)]
+
+pub mod census;
