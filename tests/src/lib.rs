@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod census;
+pub mod hosted;
+pub mod http;
