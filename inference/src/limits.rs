@@ -37,3 +37,24 @@ pub const MAX_GGUF_RANK: usize = 4;
 
 /// Bytes that the GGUF reader fetches at once: large enough that a disk streams, small enough for a small machine.
 pub const GGUF_READ_AHEAD_BYTES: usize = 64 << 10;
+
+/// Positions of a model's context; the longest published one is 10 million.
+pub const MAX_CONTEXT: usize = 1 << 24;
+
+/// Width of the residual stream; the largest published Llama has 16384.
+pub const MAX_EMBEDDING: usize = 1 << 16;
+
+/// Layers; the largest published Llama has 126.
+pub const MAX_LAYERS: usize = 512;
+
+/// Width of the feed-forward part; the largest published Llama has 53248.
+pub const MAX_FEED_FORWARD: usize = 1 << 18;
+
+/// Query heads; the largest published Llama has 128.
+pub const MAX_HEADS: usize = 1024;
+
+/// Elements of a head; published models have 64 to 256.
+pub const MAX_HEAD_LENGTH: usize = 1024;
+
+/// Tokens of a vocabulary: as many as a GGUF array holds.
+pub const MAX_VOCABULARY: usize = MAX_GGUF_ARRAY_LENGTH as usize;

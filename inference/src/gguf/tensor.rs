@@ -21,7 +21,7 @@ pub struct TensorInfo {
 }
 
 /// Names of the element types that GGUF defines, by id, so that an error can name what it refuses.
-const TYPE_NAMES: [(u32, &str); 32] = [
+const TYPE_NAMES: [(u32, &str); 34] = [
     (0, "F32"),
     (1, "F16"),
     (2, "Q4_0"),
@@ -54,6 +54,8 @@ const TYPE_NAMES: [(u32, &str); 32] = [
     (34, "TQ1_0"),
     (35, "TQ2_0"),
     (39, "MXFP4"),
+    (40, "NVFP4"),
+    (41, "Q1_0"),
 ];
 
 /// The element types that this program computes with, and their ids.

@@ -1,10 +1,20 @@
 //! What a model is once its file was checked: hyperparameters, tensors with known shapes, and the bytes they lie in.
 //!
 //! A [`Model`] can only be made from a checked GGUF header, so whoever holds one may trust every shape and range in it.
+//! The way there has two steps, so that nothing large is read for a file that cannot be used: [`Plan::new`] checks the
+//! header, then [`Plan::with_data`] takes the bytes.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
+
+mod error;
+mod hyperparameters;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use error::ModelError;
+pub use plan::{Data, Plan};
 
 /// Element type of a stored tensor, with GGUF's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,50 +128,46 @@ pub struct LlamaLayer {
 
 /// A checked model with its weights in memory.
 pub struct Model {
-    pub(crate) hyperparameters: Hyperparameters,
-    pub(crate) token_embedding: Tensor,
-    pub(crate) output_norm: Tensor,
-    pub(crate) output: Option<Tensor>,
-    pub(crate) rope_factors: Option<Tensor>,
-    pub(crate) layers: Vec<LlamaLayer>,
-    pub(crate) data: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    plan: Plan,
+    data: Arc<Data>,
 }
 
 impl Model {
     /// The model's shape.
     #[must_use]
     pub fn hyperparameters(&self) -> &Hyperparameters {
-        &self.hyperparameters
+        &self.plan.hyperparameters
     }
 
     /// `token_embd`, `[vocabulary, embedding]`.
     #[must_use]
     pub fn token_embedding(&self) -> &Tensor {
-        &self.token_embedding
+        &self.plan.token_embedding
     }
 
     /// `output_norm`, F32, `[embedding]`.
     #[must_use]
     pub fn output_norm(&self) -> &Tensor {
-        &self.output_norm
+        &self.plan.output_norm
     }
 
     /// The matrix that makes logits, `[vocabulary, embedding]`: `output`, or the embedding where the file ties them.
     #[must_use]
     pub fn output(&self) -> &Tensor {
-        self.output.as_ref().unwrap_or(&self.token_embedding)
+        let plan = &self.plan;
+        plan.output.as_ref().unwrap_or(&plan.token_embedding)
     }
 
     /// `rope_freqs`, F32, `[rope_dimensions / 2]`: each rotation's frequency is divided by its factor (Llama 3.1).
     #[must_use]
     pub fn rope_factors(&self) -> Option<&Tensor> {
-        self.rope_factors.as_ref()
+        self.plan.rope_factors.as_ref()
     }
 
     /// The layers, first to last.
     #[must_use]
     pub fn layers(&self) -> &[LlamaLayer] {
-        &self.layers
+        &self.plan.layers
     }
 
     /// The bytes of a tensor of this model.
