@@ -23,7 +23,7 @@ usage: cargo boot [--] [options]
   --uefi                boot as a workstation does: UEFI firmware and Limine (LIMINE_DIR names its folder)
   --disk virtio|nvme    controller that the model's disk hangs on (default: virtio)
   --nic virtio|e1000e   network card (default: virtio)
-  --accel auto|kvm|tcg  hardware virtualisation or emulation (default: auto)
+  --accel tcg|kvm       emulation, or hardware virtualisation where it works (default: tcg)
   --gpu                 attach the model of a Radeon RX 7900 XTX
   --timeout S           give up when it is not ready after S seconds (default: 300)
 
@@ -58,8 +58,6 @@ pub enum Nic {
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// KVM where it works, else emulation.
-    Auto,
     /// Linux's hardware virtualisation.
     Kvm,
     /// QEMU's emulation.
@@ -105,7 +103,7 @@ impl Default for Options {
             uefi: false,
             disk: Disk::Virtio,
             nic: Nic::Virtio,
-            accelerator: Accelerator::Auto,
+            accelerator: Accelerator::Tcg,
             timeout: Duration::from_secs(300),
         }
     }
@@ -166,11 +164,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
     Ok(Some(options))
 }
 
-const ACCELERATORS: [(&str, Accelerator); 3] = [
-    ("auto", Accelerator::Auto),
-    ("kvm", Accelerator::Kvm),
-    ("tcg", Accelerator::Tcg),
-];
+const ACCELERATORS: [(&str, Accelerator); 2] =
+    [("tcg", Accelerator::Tcg), ("kvm", Accelerator::Kvm)];
 
 fn number<T: FromStr + PartialOrd + std::fmt::Display>(
     name: &str,
@@ -226,7 +221,7 @@ mod tests {
     fn every_option_is_read() {
         let options = check(
             "-- --model m.gguf --port 0 --smp 4 --memory 3G --cmdline ctx=64 --log l --uefi --disk nvme --nic e1000e \
-             --accel tcg --timeout 9",
+             --accel kvm --timeout 9",
         );
         let expected = Options {
             model: Some("m.gguf".into()),
@@ -238,7 +233,7 @@ mod tests {
             uefi: true,
             disk: Disk::Nvme,
             nic: Nic::E1000e,
-            accelerator: Accelerator::Tcg,
+            accelerator: Accelerator::Kvm,
             timeout: Duration::from_secs(9),
         };
         assert_eq!(options.unwrap(), Some(expected));
