@@ -20,8 +20,11 @@ extern crate std;
 pub mod backend;
 pub mod gguf;
 pub mod ids;
+pub mod kv;
 pub mod limits;
 pub mod model;
+mod random;
+pub mod sampler;
 pub mod source;
 #[cfg(test)]
 mod test_random;

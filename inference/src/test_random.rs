@@ -1,18 +1,20 @@
-//! Random numbers for tests: SplitMix64, so that a printed seed replays a run.
+//! Random numbers for tests; a printed seed replays a run.
 
-pub(crate) struct Random(u64);
+use crate::random::split_mix_64;
+
+pub(crate) struct Random {
+    seed: u64,
+    index: u64,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { seed, index: 0 }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.index += 1;
+        split_mix_64(self.seed, self.index)
     }
 
     /// A number under `bound`.
