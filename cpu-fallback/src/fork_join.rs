@@ -24,3 +24,13 @@ impl ForkJoin for SingleCore {
         job(0);
     }
 }
+
+impl<P: ForkJoin + ?Sized> ForkJoin for &P {
+    fn workers(&self) -> usize {
+        (**self).workers()
+    }
+
+    fn run(&self, job: &(dyn Fn(usize) + Sync)) {
+        (**self).run(job);
+    }
+}
