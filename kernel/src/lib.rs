@@ -11,9 +11,12 @@ extern crate alloc;
 // Without hardware.
 pub mod calendar;
 pub mod disk;
+pub mod net;
+pub mod options;
 pub mod pci;
 pub mod ring;
 mod runtime;
+pub mod shell;
 pub mod symbols;
 
 pub mod memory;

@@ -1,0 +1,3 @@
+//! The operator's console: an editor for one line, and the commands.
+
+pub mod editor;
