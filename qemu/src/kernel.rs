@@ -1,9 +1,12 @@
 //! Builds the kernel's ELF with its own flags and target directory.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::symbols;
 
 /// The kernel is an ELF of the host triple; naming the triple keeps its flags away from build scripts and macros.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -26,7 +29,7 @@ pub fn target_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
-/// Builds the kernel and returns the path of its ELF. Cargo's progress and errors go to stderr.
+/// Builds the kernel and returns the path of its finished ELF: what is loaded, with the table of its functions. Cargo's progress and errors go to stderr.
 ///
 /// # Errors
 /// If cargo cannot be run or the build fails.
@@ -56,8 +59,22 @@ pub fn build() -> Result<PathBuf> {
         status.success(),
         "the kernel does not build (cargo's message is above)"
     );
-    Ok(target_directory
+    let linked = target_directory
         .join(TARGET)
         .join("release")
-        .join("infernel"))
+        .join("infernel");
+    let elf =
+        std::fs::read(&linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    let image = symbols::finish(&elf).context("cannot finish the kernel")?;
+    let finished = target_directory.join("infernel.elf");
+    if std::fs::read(&finished).is_ok_and(|old| old == image) {
+        return Ok(finished);
+    }
+    // Under a name of its own first: another boot may be reading the finished image right now.
+    let mut new = tempfile::NamedTempFile::new_in(&target_directory)?;
+    new.write_all(&image)
+        .context("cannot write the finished kernel")?;
+    new.persist(&finished)
+        .context("cannot replace the finished kernel")?;
+    Ok(finished)
 }

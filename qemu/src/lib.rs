@@ -15,3 +15,4 @@ pub mod image;
 pub mod kernel;
 pub mod options;
 pub mod setup;
+pub mod symbols;
