@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod backend;
+pub mod engine;
 pub mod gguf;
 pub mod ids;
 pub mod kv;
