@@ -29,3 +29,4 @@ pub mod sampler;
 pub mod source;
 #[cfg(test)]
 mod test_random;
+pub mod tokenizer;

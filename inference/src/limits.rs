@@ -58,3 +58,7 @@ pub const MAX_HEAD_LENGTH: usize = 1024;
 
 /// Tokens of a vocabulary: as many as a GGUF array holds.
 pub const MAX_VOCABULARY: usize = MAX_GGUF_ARRAY_LENGTH as usize;
+
+/// Bytes of text that a tokenizer merges as one: the working memory is about 50 times as much. Longer text without a
+/// place to cut is cut here.
+pub const MAX_MERGE_BYTES: usize = 16 << 20;

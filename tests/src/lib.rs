@@ -4,3 +4,4 @@
 pub mod census;
 pub mod hosted;
 pub mod http;
+pub mod oracles;

@@ -1,0 +1,70 @@
+//! Outside programs that say what is right: fetched once, kept in a cache folder, never part of the repository.
+//!
+//! The cache is the folder that `INFERNEL_ORACLES` names, else `target/oracles`. Each oracle is made in a folder beside
+//! its place and moved there when it is whole, under a lock, so that tests may ask for it at the same time and a test
+//! that was killed leaves nothing half-made.
+
+mod llama_cpp;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
+
+/// The folder that all oracles are kept in.
+#[must_use]
+pub fn cache() -> PathBuf {
+    match std::env::var_os("INFERNEL_ORACLES") {
+        Some(folder) => folder.into(),
+        None => qemu::kernel::target_directory().join("oracles"),
+    }
+}
+
+/// The folder `name` in the cache, which `make` fills if it is not there yet.
+///
+/// # Errors
+/// If the folder cannot be made, or `make` fails.
+pub fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let cache = cache();
+    let place = cache.join(name);
+    if place.is_dir() {
+        return Ok(place);
+    }
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    let lock = File::create(cache.join(format!("{name}.lock")))?;
+    lock.lock().context("cannot lock the oracle cache")?;
+    if !place.is_dir() {
+        let unfinished = cache.join(format!("{name}.unfinished"));
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished)?;
+        }
+        fs::create_dir(&unfinished)?;
+        make(&unfinished).with_context(|| format!("cannot set up the oracle {name}"))?;
+        fs::rename(&unfinished, &place)?;
+    }
+    Ok(place)
+}
+
+/// Runs a tool of the set-up to its end.
+///
+/// # Errors
+/// If it cannot be started, in which case `install` says what to do, or fails, with the end of what it said.
+pub fn run(command: &mut Command, install: &str) -> Result<()> {
+    let name = command.get_program().display().to_string();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}; install it: {install}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let tail: Vec<&str> = said.lines().rev().take(15).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    ensure!(
+        output.status.success(),
+        "{name} failed ({}); it needs: {install}\n{}",
+        output.status,
+        tail.join("\n")
+    );
+    Ok(())
+}
