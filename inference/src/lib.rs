@@ -19,6 +19,7 @@ extern crate std;
 
 pub mod backend;
 pub mod engine;
+pub mod generation;
 pub mod gguf;
 pub mod ids;
 pub mod kv;
