@@ -6,3 +6,4 @@
 
 pub mod service;
 pub mod stack;
+pub mod unready;

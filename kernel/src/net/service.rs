@@ -7,6 +7,9 @@ pub trait Service {
     /// Names an open connection.
     type Connection: Copy;
 
+    /// What a client is told for whom there is no room; then the connection is closed.
+    const REFUSAL: &'static [u8];
+
     /// A client has connected. `None` if there is no room for one more.
     fn open(&mut self, now: Duration) -> Option<Self::Connection>;
 
@@ -14,7 +17,7 @@ pub trait Service {
     fn receive(&mut self, connection: Self::Connection, bytes: &[u8], now: Duration) -> usize;
 
     /// The client sends no more, though it may still read.
-    fn peer_closed(&mut self, connection: Self::Connection, now: Duration);
+    fn peer_closed(&mut self, connection: Self::Connection);
 
     /// Bytes for the client.
     fn pending(&self, connection: Self::Connection) -> &[u8];
@@ -23,7 +26,7 @@ pub trait Service {
     fn sent(&mut self, connection: Self::Connection, count: usize, now: Duration);
 
     /// Whether the connection is over once [`Self::pending`] is empty.
-    fn should_close(&self, connection: Self::Connection, now: Duration) -> bool;
+    fn should_close(&self, connection: Self::Connection) -> bool;
 
     /// The connection is gone; its name means nothing from here on.
     fn release(&mut self, connection: Self::Connection);

@@ -5,7 +5,7 @@
 //!
 //! A connection ends in one of three ways, and each frees the slot in bounded time: the service is done (close, then the
 //! handshake or [`CLOSE_DEADLINE`]), the peer resets or stays silent for [`PEER_DEADLINE`], or the service has no room
-//! (reset).
+//! (a refusal, then as when it is done).
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -61,7 +61,7 @@ pub struct Address {
 pub struct Counters {
     /// Connections that clients opened.
     pub opened: u64,
-    /// Connections that were reset because the service had no room.
+    /// Connections for which the service had no room.
     pub refused: u64,
     /// Connections that a peer reset or that timed out.
     pub broken: u64,
@@ -265,8 +265,10 @@ impl<C: Copy> Slot<C> {
                     }
                     None => {
                         counters.refused += 1;
-                        socket.abort();
-                        self.state = SlotState::Closed;
+                        // A new connection's buffer has room for a few hundred bytes.
+                        let _ = socket.send_slice(S::REFUSAL);
+                        socket.close();
+                        self.state = SlotState::Closing { since: now };
                         true
                     }
                 }
@@ -281,13 +283,12 @@ impl<C: Copy> Slot<C> {
                     service.release(connection);
                     self.state = SlotState::Closed;
                 } else if !half_closed && !socket.may_recv() {
-                    service.peer_closed(connection, now);
+                    service.peer_closed(connection);
                     self.state = SlotState::Open {
                         connection,
                         half_closed: true,
                     };
-                } else if service.should_close(connection, now)
-                    && service.pending(connection).is_empty()
+                } else if service.should_close(connection) && service.pending(connection).is_empty()
                 {
                     socket.close();
                     service.release(connection);

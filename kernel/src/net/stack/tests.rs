@@ -72,6 +72,7 @@ struct Line {
 
 impl Service for Echo {
     type Connection = u64;
+    const REFUSAL: &'static [u8] = b"full";
 
     fn open(&mut self, _: Duration) -> Option<u64> {
         if self.connections.len() == self.room {
@@ -91,7 +92,7 @@ impl Service for Echo {
         count
     }
 
-    fn peer_closed(&mut self, connection: u64, _: Duration) {
+    fn peer_closed(&mut self, connection: u64) {
         self.half_closed += 1;
         self.connections.get_mut(&connection).expect("open").done = true;
     }
@@ -108,7 +109,7 @@ impl Service for Echo {
             .drain(..count);
     }
 
-    fn should_close(&self, connection: u64, _: Duration) -> bool {
+    fn should_close(&self, connection: u64) -> bool {
         self.connections[&connection].done
     }
 
@@ -282,14 +283,27 @@ fn slots_serve_many_clients_one_after_the_other() {
 }
 
 #[test]
-fn clients_past_the_room_are_reset() {
+fn clients_past_the_room_are_told_so() {
     let mut world = World::new(2);
     let handles: Vec<_> = (0..3).map(|index| world.connect(50_000 + index)).collect();
-    world.until("refused", |world| world.stack.counters().refused == 1);
-    world.until("reset", |world| {
+    let mut told = Vec::new();
+    world.until("refusal", |world| {
+        for &handle in &handles {
+            let socket = world.socket(handle);
+            let _ = socket.recv(|bytes| {
+                told.extend_from_slice(bytes);
+                (bytes.len(), ())
+            });
+            if socket.state() == tcp::State::CloseWait {
+                socket.close();
+            }
+        }
+        world.stack.counters().refused == 1 && told == b"full"
+    });
+    world.until("two are left", |world| {
         handles
             .iter()
-            .filter(|&&handle| world.sockets.get::<tcp::Socket<'_>>(handle).is_open())
+            .filter(|&&handle| world.socket(handle).may_recv())
             .count()
             == 2
     });
