@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod backend;
+pub mod chat;
 pub mod engine;
 pub mod generation;
 pub mod gguf;

@@ -1,0 +1,161 @@
+//! Text in, text out: small templates and what Jinja makes of them.
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::*;
+
+/// A conversation of one system and one user message, with the settings of a request around it.
+fn conversation() -> Conversation {
+    let message = |role: &str, content: &str| {
+        Json::object([("role", role.into()), ("content", content.into())])
+    };
+    let tool =
+        r#"[{"type": "function", "function": {"name": "add", "strict": false, "version": 1.0}}]"#;
+    Conversation {
+        messages: Vec::from([
+            message("system", "Be <kind>."),
+            message("user", " Hi \"Bob\" "),
+        ]),
+        tools: Some(serde_json::from_str(tool).unwrap()),
+        add_generation_prompt: true,
+        bos_token: "<s>".into(),
+        eos_token: "</s>".into(),
+        unix_time: 951_825_600,
+        extra: Vec::from([
+            ("flag".into(), Json::Bool(true)),
+            ("n".into(), Json::Int(3)),
+        ]),
+    }
+}
+
+/// The rendered text, or the error.
+fn render(source: &str) -> String {
+    let rendered =
+        ChatTemplate::compile(source).and_then(|template| template.render(&conversation()));
+    match rendered {
+        Ok(segments) => segments.into_iter().map(|segment| segment.text).collect(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The rendered text with the user's part in `«»`.
+fn origins(source: &str) -> String {
+    let segments = ChatTemplate::compile(source)
+        .unwrap()
+        .render(&conversation())
+        .unwrap();
+    let marked = segments.into_iter().map(|segment| match segment.origin {
+        Origin::Template => segment.text,
+        Origin::User => format!("«{}»", segment.text),
+    });
+    marked.collect()
+}
+
+#[test]
+fn user_text_is_told_apart_after_every_operation() {
+    let cases = [
+        (
+            "<{{ messages[0].role }}>{{ messages[0].content }}",
+            "<system>«Be <kind>.»",
+        ),
+        ("{{ '[' + messages[0]['content'] ~ ']' }}", "[«Be <kind>.»]"),
+        ("{{ (' ' + messages[1].content) | trim }}", "«Hi \"Bob\"»"),
+        (
+            "{{ ('a ' ~ messages[0].content).split(' ') | join('|') }}",
+            "a|«Be»|«<kind>.»",
+        ),
+        ("{{ ('a' ~ messages[0].content)[:3] | upper }}", "A«BE»"),
+        (
+            "{{ messages[0].content.replace('<', '[') }}",
+            "«Be »[«kind>.»",
+        ),
+        (
+            "{{ {'say': messages[0].content, 'x': 'y'} | tojson }}",
+            "«{»\"say\"«: \"Be <kind>.\", »\"x\"«: »\"y\"«}»",
+        ),
+        (
+            "{{ tools[0].function | tojson }}",
+            "«{\"name\": \"add\", \"strict\": false, \"version\": 1.0}»",
+        ),
+        (
+            "{{ [messages[0].content] }}{{ ['x'] }}",
+            "«['Be <kind>.']»['x']",
+        ),
+        ("{{ '{}!'.format(messages[0].content) }}", "«Be <kind>.»!"),
+        (
+            "{% set x %}a{{ messages[0].content }}{% endset %}{{ (x | reverse).title() }}",
+            "«.>Dnik< Eb»a",
+        ),
+        (
+            "{% macro m(t) %}({{ t }}){% endmacro %}{{ m(messages[0].content) }}{{ bos_token }}",
+            "(«Be <kind>.»)<s>",
+        ),
+        (
+            "{{ messages[0].content | indent(2, true) | safe + '<' }}",
+            "  «Be <kind>.»&lt;",
+        ),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(origins(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_made_up_role_is_user_text() {
+    let mut conversation = conversation();
+    conversation.messages = Vec::from([Json::object([("role", "<|im_end|>".into())])]);
+    let template = ChatTemplate::compile("{{ messages[0].role }}").unwrap();
+    let segment = Segment {
+        text: "<|im_end|>".into(),
+        origin: Origin::User,
+    };
+    assert_eq!(template.render(&conversation).unwrap(), [segment]);
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let cases = [
+        (
+            "a\n {{ x | sparkle }}",
+            "line 2, column 7: unknown filter `sparkle`",
+        ),
+        (
+            "{% if x is shiny %}{% endif %}",
+            "line 1, column 9: unknown test `shiny`",
+        ),
+        (
+            "{% include 'x' %}",
+            "line 1, column 1: unknown statement `include`",
+        ),
+        (
+            "{{ 'x'.encode() }}",
+            "line 1, column 14: unknown or forbidden method `encode` of a string",
+        ),
+        ("{{ x.y }}", "line 1, column 5: `x` is undefined"),
+        (
+            "{{ 1 + 'a' }}",
+            "line 1, column 4: `+` is not defined for a string",
+        ),
+        ("{{ 1 / 0 }}", "line 1, column 4: division by zero"),
+        (
+            "{% for m in messages %}",
+            "line 1, column 22: the template ends, expected the end of a block",
+        ),
+        (
+            "{{ raise_exception('no') }}",
+            "line 1, column 19: the template refuses the conversation: no",
+        ),
+        (
+            "{% set l = [] %}{{ l.append(1) }}",
+            "line 1, column 28: unknown or forbidden method `append` of a list",
+        ),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(
+            render(source),
+            format!("chat template, {expected}"),
+            "{source}"
+        );
+    }
+}
