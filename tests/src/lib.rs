@@ -5,3 +5,4 @@ pub mod census;
 pub mod hosted;
 pub mod http;
 pub mod oracles;
+pub mod random;

@@ -120,7 +120,7 @@ fn is_printable(byte: u8) -> bool {
 }
 
 /// The character that spells a byte.
-fn byte_to_char(byte: u8) -> char {
+pub(super) fn byte_to_char(byte: u8) -> char {
     if is_printable(byte) {
         return char::from(byte);
     }

@@ -23,6 +23,8 @@ mod pre_tokenizer;
 mod roles;
 mod sentence_piece;
 mod special;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 use alloc::{string::String, vec::Vec};
