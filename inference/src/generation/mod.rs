@@ -8,6 +8,7 @@ mod stop;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::chat::{ChatTemplate, Conversation, Origin, TemplateError};
 use crate::ids::TokenId;
 use crate::tokenizer::{Detokenizer, Special, Tokenizer};
 pub use stop::StopFilter;
@@ -19,6 +20,34 @@ pub fn prompt_tokens(tokenizer: &Tokenizer, text: &str, special: Special) -> Vec
     tokens.extend(tokenizer.bos().filter(|_| tokenizer.add_bos()));
     tokenizer.encode(text, special, &mut tokens);
     tokens
+}
+
+/// The tokens of a conversation; what a user wrote in it never becomes a control token. The token that begins a text
+/// stands in front once, whether or not the template writes it.
+///
+/// # Errors
+/// What the template refuses.
+pub fn conversation_tokens(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    conversation: &Conversation,
+) -> Result<Vec<TokenId>, TemplateError> {
+    let segments = template.render(conversation)?;
+    let parts = segments.iter().map(|segment| {
+        let special = match segment.origin {
+            Origin::Template => Special::Parse,
+            Origin::User => Special::AsText,
+        };
+        (segment.text.as_str(), special)
+    });
+    let mut tokens = Vec::new();
+    tokenizer.encode_parts(parts, &mut tokens);
+    if let Some(bos) = tokenizer.bos().filter(|_| tokenizer.add_bos())
+        && tokens.first() != Some(&bos)
+    {
+        tokens.insert(0, bos);
+    }
+    Ok(tokens)
 }
 
 /// What a token adds to the text.

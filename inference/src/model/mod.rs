@@ -4,8 +4,12 @@
 //! The way there has two steps, so that nothing large is read for a file that cannot be used: [`Plan::new`] checks the
 //! header, then [`Plan::with_data`] takes the bytes.
 
+use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
+
+use crate::gguf::Header;
 
 mod error;
 mod hyperparameters;
@@ -175,5 +179,20 @@ impl Model {
     pub fn bytes(&self, tensor: &Tensor) -> &[u8] {
         // PANIC: a tensor's range was checked against the data when the model was made.
         &(*self.data).as_ref()[tensor.range.clone()]
+    }
+}
+
+/// The model's name as clients and the `ready` line use it: `general.name` in letters, digits, `.`, `_` and `-` alone,
+/// or `model` where the file gives none.
+#[must_use]
+pub fn name(header: &Header) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let name = header.string("general.name").unwrap_or_default();
+    let parts = name.split(|c| !allowed(c)).filter(|part| !part.is_empty());
+    let name = parts.collect::<Vec<_>>().join("-");
+    if name.is_empty() {
+        "model".into()
+    } else {
+        name
     }
 }

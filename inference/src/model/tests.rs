@@ -1,12 +1,10 @@
 //! Which headers make a model, and which are refused and why.
 
-use alloc::string::{String, ToString};
-use alloc::sync::Arc;
+use alloc::string::ToString;
 use alloc::vec;
-use alloc::vec::Vec;
 
 use super::*;
-use crate::gguf::{Builder, Header, Value};
+use crate::gguf::{Builder, Value};
 
 fn add(file: &mut Builder, name: &str, dimensions: &[u64], weight_type: WeightType) {
     let elements = dimensions.iter().product::<u64>() as usize;
@@ -208,4 +206,15 @@ fn data_that_does_not_fit_the_plan_is_refused() {
             Some(ModelError::RopeFactor { index: 7, .. })
         ));
     }
+}
+
+#[test]
+fn names_are_one_word() {
+    let check = |given: &str, expected| {
+        let file = header(sample().value("general.name", given));
+        assert_eq!(name(&file), expected);
+    };
+    check("TinyLlama 1.1B  (chat)", "TinyLlama-1.1B-chat");
+    check(" \n", "model");
+    assert_eq!(name(&header(&sample())), "model");
 }

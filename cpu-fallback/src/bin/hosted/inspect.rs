@@ -1,0 +1,131 @@
+//! `info` and `load`: what a file says, and whether all of it is sound.
+
+use anyhow::{Context, bail};
+use inference::chat::{ChatTemplate, Conversation, Json};
+use inference::generation::conversation_tokens;
+use inference::gguf::{Header, Value};
+use inference::ids::TokenId;
+use inference::model::{Plan, name};
+use inference::tokenizer::Tokenizer;
+
+use crate::loading::{ModelFile, backend, context};
+use crate::options::{Failure, Options};
+use crate::session::Session;
+
+/// The key of the chat template.
+const TEMPLATE: &str = "tokenizer.chat_template";
+
+/// Characters of a value that `info` shows.
+const SHOWN: usize = 100;
+
+/// Prints keys, tensors, and whether the model can be run.
+pub(crate) fn info(options: &Options) -> Result<(), Failure> {
+    let header = ModelFile::open(options)?.header;
+    println!("name: {}", name(&header));
+    println!("GGUF version: {}", header.version());
+    for (key, value) in header.values() {
+        println!("{key}: {}", shown(value));
+    }
+    let mut elements = 0u64;
+    for (name, info) in header.tensors() {
+        println!(
+            "tensor {name}: {:?} {:?}, {} bytes",
+            info.weight_type, info.dimensions, info.length
+        );
+        elements += info.dimensions.iter().product::<u64>();
+    }
+    println!("parameters: {elements} in {} bytes", header.data_length());
+    match Plan::new(&header) {
+        Ok(_) => println!("can be run: yes"),
+        Err(error) => println!("can be run: no, {error}"),
+    }
+    Ok(())
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Array(array) => return format!("{} elements, {}", array.len(), value.type_name()),
+        Value::String(text) => format!("{text:?}"),
+        other => {
+            // `Debug` prints `U32(5)`; the number alone is enough.
+            let text = format!("{other:?}");
+            let number = text
+                .split_once('(')
+                .and_then(|(_, rest)| rest.strip_suffix(')'));
+            number.map_or(text.clone(), str::to_owned)
+        }
+    };
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// Reads and checks everything.
+pub(crate) fn load(options: &Options) -> Result<(), Failure> {
+    let mut file = ModelFile::open(options)?;
+    let model = file.model()?;
+    let tokenizer = file.tokenizer(Some(&model))?;
+    let template = match template(&file.header)? {
+        Some(template) => {
+            let messages = vec![message("user", "Hello!")];
+            let prompt = conversation(&tokenizer, messages);
+            let tokens = conversation_tokens(&tokenizer, &template, &prompt);
+            let tokens = tokens.with_context(|| format!("key {TEMPLATE}"))?;
+            format!("a greeting takes {} tokens", tokens.len())
+        }
+        None => "none".into(),
+    };
+    let (tensors, bytes) = (file.header.tensors().count(), file.header.data_length());
+    let context = context(options, model.hyperparameters())?;
+    let mut session = Session::new(backend(options, model, 1)?, context);
+    let token = tokenizer.bos().unwrap_or(TokenId(0));
+    let logits = session.append(&[token])?;
+    if let Some(bad) = logits.iter().position(|logit| !logit.is_finite()) {
+        let found = logits[bad];
+        return Err(bad_logit(bad, found).into());
+    }
+    println!("tensors: {tensors}, {bytes} bytes");
+    println!("tokenizer: {} tokens", tokenizer.vocabulary());
+    println!("chat template: {template}");
+    println!("ok {}", name(&file.header));
+    Ok(())
+}
+
+fn bad_logit(token: usize, found: f32) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the weights give {found} as the logit of token {token}; a tensor holds NaN or infinity"
+    )
+}
+
+/// The file's chat template, if it has one.
+pub(crate) fn template(header: &Header) -> anyhow::Result<Option<ChatTemplate>> {
+    let source = match inference::gguf::optional(header.string(TEMPLATE))? {
+        Some(source) => source,
+        None => return Ok(None),
+    };
+    match ChatTemplate::compile(source) {
+        Ok(template) => Ok(Some(template)),
+        Err(error) => bail!("key {TEMPLATE}: {error}"),
+    }
+}
+
+/// A message as a client would send it.
+pub(crate) fn message(role: &str, content: &str) -> Json {
+    let text = |text: &str| Json::String(text.into());
+    Json::object([("role", text(role)), ("content", text(content))])
+}
+
+/// A conversation in which the assistant speaks next.
+pub(crate) fn conversation(tokenizer: &Tokenizer, messages: Vec<Json>) -> Conversation {
+    let text = |token: Option<TokenId>| token.map(|token| tokenizer.token_text(token).to_owned());
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Conversation {
+        messages,
+        add_generation_prompt: true,
+        bos_token: text(tokenizer.bos()).unwrap_or_default(),
+        eos_token: text(tokenizer.eos()).unwrap_or_default(),
+        unix_time: now.as_secs().try_into().unwrap_or(u32::MAX),
+        ..Conversation::default()
+    }
+}
