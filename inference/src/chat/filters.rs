@@ -326,8 +326,17 @@ fn keyed(value: &Value, attribute: Option<&Value>, budget: &mut Budget) -> Answe
     }
 }
 
+/// What the lazy filters walk: they do not even look into a value that counts as false, such as `none`.
+fn walked(value: &Value, budget: &mut Budget) -> Result<Rc<Sequence>, ErrorKind> {
+    if value.is_true() {
+        value.iterate(budget)
+    } else {
+        no_item().iterate(budget)
+    }
+}
+
 fn map(value: &Value, mut args: Args<'_>, budget: &mut Budget) -> Answer {
-    let items = value.iterate(budget)?;
+    let items = walked(value, budget)?;
     let mut out = Vec::with_capacity(items.items.len());
     if args.positional.is_empty() {
         let [attribute, default] = args.bind(["attribute", "default"])?;
@@ -383,7 +392,7 @@ fn select(
     };
     let test = next().map(|test| string(args.of, Some(test))).transpose()?;
     let mut kept = Vec::new();
-    for item in &value.iterate(budget)?.items {
+    for item in &walked(value, budget)?.items {
         let tested = keyed(item, attribute.as_ref(), budget)?;
         let answer = match &test {
             None => tested.is_true(),

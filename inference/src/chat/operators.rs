@@ -1,4 +1,5 @@
 //! Operators, attributes, items and slices, as Python and Jinja's sandbox define them.
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -113,8 +114,10 @@ fn arithmetic(op: BinaryOp, a: &Value, b: &Value) -> Answer {
     }
     match (a.as_float(), b.as_float()) {
         (Some(a), Some(b)) => floats(op, a, b).map(Value::Float),
-        (None, _) => Err(ErrorKind::of_type(symbol(op), a.type_name())),
-        (_, None) => Err(ErrorKind::of_type(symbol(op), b.type_name())),
+        _ => {
+            let operation = format!("{} {}", a.type_name(), symbol(op));
+            Err(ErrorKind::of_type(&operation, b.type_name()))
+        }
     }
 }
 

@@ -135,7 +135,7 @@ fn errors_say_what_and_where() {
         ("{{ x.y }}", "line 1, column 5: `x` is undefined"),
         (
             "{{ 1 + 'a' }}",
-            "line 1, column 4: `+` is not defined for a string",
+            "line 1, column 4: `integer +` is not defined for a string",
         ),
         ("{{ 1 / 0 }}", "line 1, column 4: division by zero"),
         (

@@ -4,6 +4,7 @@
 //! its place and moved there when it is whole, under a lock, so that tests may ask for it at the same time and a test
 //! that was killed leaves nothing half-made.
 
+mod jinja;
 mod llama_cpp;
 
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
 
 /// The folder that all oracles are kept in.
