@@ -9,8 +9,10 @@
 extern crate alloc;
 
 // Without hardware.
+pub mod acpi;
 pub mod calendar;
 pub mod disk;
+pub mod fork_join;
 pub mod net;
 pub mod options;
 pub mod pci;
@@ -26,6 +28,12 @@ pub mod memory;
 pub mod boot;
 #[cfg(not(test))]
 pub mod console;
+#[cfg(not(test))]
+pub mod cores;
+#[cfg(not(test))]
+pub mod cpu;
+#[cfg(not(test))]
+pub mod panic;
 #[cfg(not(test))]
 pub mod power;
 #[cfg(not(test))]

@@ -149,10 +149,12 @@ mod pit {
     const GATE: u16 = 0x61;
     const COMMAND: u16 = 0x43;
     const CHANNEL2: u16 = 0x42;
-    /// 20 ms: long against the time of one read, short against the boot.
-    const TICKS: u64 = HZ / 50;
+    /// 10 ms: long against the time of one read, short against the boot.
+    const TICKS: u64 = HZ / 100;
     /// Reads until a timer that does not count is given up: they take at least 0.5 us each, so a second and more.
     const POLLS: u32 = 2_000_000;
+    /// Readings at either end, of which the quickest counts: a hypervisor may stop this core in the middle of one.
+    const READINGS: usize = 8;
 
     fn write(port: u16, value: u8) {
         // SAFETY: these are the interval timer's ports and its gate; they raise no interrupt and touch no memory.
@@ -164,30 +166,42 @@ mod pit {
         unsafe { Port::new(port).read() }
     }
 
-    /// The count, and the TSC at the middle of reading it.
-    fn sample() -> (u64, u64) {
+    /// The count, the TSC at the middle of asking for it, and how long that took.
+    fn sample() -> (u64, u64, u64) {
         let before = tsc();
         write(COMMAND, 0x80); // latch channel 2
+        let took = tsc() - before;
         let count = u64::from(read(CHANNEL2)) | u64::from(read(CHANNEL2)) << 8;
-        (count, before + (tsc() - before) / 2)
+        (count, before + took / 2, took)
     }
 
+    fn best_sample() -> (u64, u64) {
+        let samples = [(); READINGS].map(|()| sample());
+        let best = samples.into_iter().min_by_key(|&(_, _, took)| took);
+        best.map_or((0, 0), |(count, at, _)| (count, at))
+    }
+
+    /// The median of three measurements.
     pub(super) fn measure_tsc() -> Option<u64> {
+        let mut measured = [measure_once()?, measure_once()?, measure_once()?];
+        measured.sort_unstable();
+        Some(measured[1])
+    }
+
+    fn measure_once() -> Option<u64> {
         write(GATE, (read(GATE) & !0x02) | 0x01); // gate on, speaker off
         write(COMMAND, 0xb0); // channel 2, both bytes, mode 0: count down once from the value written
         write(CHANNEL2, 0xff);
         write(CHANNEL2, 0xff);
-        let (first, first_tsc) = sample();
-        for _ in 0..POLLS {
-            let (count, at) = sample();
-            let ticks = first.checked_sub(count)?;
-            if ticks >= TICKS {
-                return Some(
-                    ((at - first_tsc) as u128 * u128::from(HZ) / u128::from(ticks)) as u64,
-                );
-            }
-        }
-        None
+        let (first, first_at) = best_sample();
+        let counted = |count: u64| first.checked_sub(count).is_some_and(|ticks| ticks >= TICKS);
+        (0..POLLS).find(|_| counted(sample().0))?;
+        let (last, last_at) = best_sample();
+        let ticks = first.checked_sub(last).filter(|ticks| *ticks > 0)?;
+        Some(
+            (u128::from(last_at.checked_sub(first_at)?) * u128::from(HZ) / u128::from(ticks))
+                as u64,
+        )
     }
 }
 

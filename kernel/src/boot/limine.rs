@@ -69,6 +69,7 @@ pub(super) unsafe fn boot_info() -> Result<BootInfo, BootError> {
         usable,
         firmware,
         early,
+        trampoline,
     } = sort_memory_map(entries, image);
     let command_line = COMMAND_LINE
         .get_response()
@@ -78,6 +79,7 @@ pub(super) unsafe fn boot_info() -> Result<BootInfo, BootError> {
         usable,
         firmware,
         early,
+        trampoline,
         image,
         rsdp: RSDP
             .get_response()

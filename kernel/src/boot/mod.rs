@@ -6,7 +6,7 @@ pub mod pvh;
 use spin::Once;
 use x86_64::PhysAddr;
 
-use crate::memory::range::{PhysRange, RangeList};
+use crate::memory::range::{PAGE_BYTES, PhysRange, RangeList};
 
 /// Most entries that a memory map may have; firmware on large machines gives about a hundred.
 pub const MEMORY_MAP_ENTRIES: usize = 512;
@@ -24,6 +24,8 @@ pub struct BootInfo {
     pub firmware: RangeList<MEMORY_MAP_ENTRIES>,
     /// RAM that is free at once, below 4 GiB and reachable before the kernel's own page tables.
     pub early: RangeList<MEMORY_MAP_ENTRIES>,
+    /// A page of free RAM in the first MiB, for code that starts in real mode.
+    pub trampoline: Option<PhysRange>,
     /// Where the image lies.
     pub image: PhysRange,
     /// The ACPI root pointer.
@@ -162,6 +164,7 @@ struct Ranges {
     usable: RangeList<MEMORY_MAP_ENTRIES>,
     firmware: RangeList<MEMORY_MAP_ENTRIES>,
     early: RangeList<MEMORY_MAP_ENTRIES>,
+    trampoline: Option<PhysRange>,
 }
 
 /// The first MiB is never handed out: it holds the trampoline, the BIOS data area and, under PVH, the start info.
@@ -176,6 +179,7 @@ fn sort_memory_map(
         usable: RangeList::new(),
         firmware: RangeList::new(),
         early: RangeList::new(),
+        trampoline: None,
     };
     for (range, kind) in entries.clone() {
         match kind {
@@ -198,6 +202,7 @@ fn sort_memory_map(
             ranges.early.subtract(range.pages_touched());
         }
     }
+    ranges.trampoline = ranges.usable.as_slice().iter().find_map(low_page);
     for hole in [LOW_MEMORY, image.pages_touched()] {
         ranges.usable.subtract(hole);
         ranges.early.subtract(hole);
@@ -206,4 +211,12 @@ fn sort_memory_map(
         list.normalise();
     }
     ranges
+}
+
+/// A page inside of `range` that is also inside the memory which real mode reaches and which neither the interrupt table
+/// (first page) nor the BIOS (from 0x9f000 on, at the latest) uses.
+fn low_page(range: &PhysRange) -> Option<PhysRange> {
+    let end = range.end_u64().min(0x9_f000);
+    let page = PhysRange::new(end.saturating_sub(PAGE_BYTES), end);
+    (page.start_u64() >= range.start_u64().max(PAGE_BYTES)).then_some(page)
 }

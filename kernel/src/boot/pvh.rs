@@ -74,6 +74,7 @@ pub(super) unsafe fn boot_info(start_info: u32) -> Result<BootInfo, BootError> {
         usable,
         firmware,
         early,
+        trampoline,
     } = sort_memory_map(entries, image);
     let command_line = (0..).map_while(|index| {
         // SAFETY: the command line is a string that ends in a zero byte, before which the iterator stops.
@@ -85,6 +86,7 @@ pub(super) unsafe fn boot_info(start_info: u32) -> Result<BootInfo, BootError> {
         usable,
         firmware,
         early,
+        trampoline,
         image,
         rsdp: (info.rsdp_paddr != 0).then(|| PhysAddr::new_truncate(info.rsdp_paddr)),
         early_offset: EARLY_OFFSET,
