@@ -62,3 +62,7 @@ pub const MAX_VOCABULARY: usize = MAX_GGUF_ARRAY_LENGTH as usize;
 /// Bytes of text that a tokenizer merges as one: the working memory is about 50 times as much. Longer text without a
 /// place to cut is cut here.
 pub const MAX_MERGE_BYTES: usize = 16 << 20;
+
+/// Bytes of one token's text, which bounds what a look-up while merging costs. The longest published ones are runs of
+/// some hundred spaces or dashes.
+pub const MAX_TOKEN_BYTES: usize = 4096;

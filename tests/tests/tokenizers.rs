@@ -246,3 +246,36 @@ fn every_character_is_cut_as_llama_cpp_cuts_it() {
         }
     }
 }
+
+#[test]
+fn every_token_stands_for_what_llama_cpp_says() {
+    for name in VOCABULARIES.iter().chain(MORE_VOCABULARIES) {
+        let file = vocabulary_file(name);
+        let tokenizer = load(&file);
+        let mut oracle = LlamaCppTokenizer::start(&file).expect("llama.cpp's tokenizer runs");
+        let expected = oracle
+            .vocabulary(tokenizer.vocabulary())
+            .expect("llama.cpp answers");
+        for (token, (ends, mut bytes)) in expected.into_iter().enumerate() {
+            let token = TokenId(token as u32);
+            if bytes.contains(&hexadecimal(b"[UNK_BYTE_0x")) {
+                // llama.cpp complains in the text about one that spells no bytes; here it stands for itself.
+                bytes = hexadecimal(tokenizer.token_text(token).as_bytes());
+            }
+            let found = (
+                tokenizer.is_end_of_generation(token),
+                hexadecimal(tokenizer.token_bytes(token)),
+            );
+            assert_eq!(
+                found,
+                (ends, bytes),
+                "{name}: {}",
+                tokenizer.token_text(token)
+            );
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

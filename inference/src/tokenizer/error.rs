@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::gguf::KeyError;
-use crate::limits::MAX_VOCABULARY;
+use crate::limits::{MAX_TOKEN_BYTES, MAX_VOCABULARY};
 
 /// Why a tokenizer could not be built; in every case the file is to blame, and the text names the metadata key.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,13 @@ pub enum TokenizerError {
         /// Number of tokens.
         tokens: usize,
         /// Bytes in all token texts together.
+        bytes: usize,
+    },
+    /// A token's text is longer than any real one.
+    TokenLength {
+        /// The token.
+        token: usize,
+        /// Bytes of its text.
         bytes: usize,
     },
     /// A per-token array is not as long as the vocabulary.
@@ -125,6 +132,10 @@ impl fmt::Display for TokenizerError {
                 "tokenizer.ggml.tokens has {tokens} tokens of {bytes} bytes together, expected 1 to {} of at most {}",
                 MAX_VOCABULARY,
                 u32::MAX,
+            ),
+            Self::TokenLength { token, bytes } => write!(
+                f,
+                "tokenizer.ggml.tokens item {token} has {bytes} bytes, expected at most {MAX_TOKEN_BYTES}"
             ),
             Self::Length {
                 key,

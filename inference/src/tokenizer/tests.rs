@@ -384,6 +384,10 @@ fn every_fault_is_named() {
             "tokenizer.ggml.tokens has \"a\" twice, as 97 and as 98",
         ),
         (
+            |m| m.tokens[3] = str::from_utf8(&[b'x'; 4097]).expect("letters"),
+            "tokenizer.ggml.tokens item 3 has 4097 bytes, expected at most 4096",
+        ),
+        (
             |m| m.roles[BOS] = Some(256),
             "tokenizer.ggml.bos_token_id is 256, but the vocabulary has 256 tokens",
         ),

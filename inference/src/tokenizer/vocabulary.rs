@@ -6,7 +6,7 @@ use core::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Metadata, TokenizerError, byte_level, roles};
-use crate::limits::MAX_VOCABULARY;
+use crate::limits::{MAX_TOKEN_BYTES, MAX_VOCABULARY};
 
 /// What a token is, by `tokenizer.ggml.token_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,10 @@ impl Vocabulary {
     }
 
     fn add(&mut self, token: usize, text: &str, kind: TokenKind) -> Result<(), TokenizerError> {
+        if text.len() > MAX_TOKEN_BYTES {
+            let bytes = text.len();
+            return Err(TokenizerError::TokenLength { token, bytes });
+        }
         let second = token as u32;
         if let Some(first) = self.find(text.as_bytes()) {
             return Err(TokenizerError::DuplicateToken {

@@ -1,6 +1,7 @@
 //! llama.cpp, from the source distribution of its Python binding: real vocabularies, and its tokenizer as a program.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -67,6 +68,9 @@ const SOURCES: &[&str] = &[
     "ggml/src/gguf.cpp",
 ];
 
+/// What is compiled with them; its hash is in the name of the cached program, so that a change makes a new one.
+const PROGRAM: &str = include_str!("tokenizer.cpp");
+
 /// llama.cpp's tokenizer for one vocabulary, running as a process.
 pub struct LlamaCppTokenizer {
     process: Child,
@@ -80,7 +84,10 @@ impl LlamaCppTokenizer {
     /// # Errors
     /// If llama.cpp cannot be had or compiled, or does not start.
     pub fn start(vocabulary: &Path) -> Result<Self> {
-        let folder = once(&format!("llama-cpp-tokenizer-{VERSION}"), compile)?;
+        let mut hasher = DefaultHasher::new();
+        PROGRAM.hash(&mut hasher);
+        let name = format!("llama-cpp-tokenizer-{VERSION}-{:016x}", hasher.finish());
+        let folder = once(&name, compile)?;
         let mut process = Command::new(folder.join("tokenizer"))
             .arg(vocabulary)
             .stdin(Stdio::piped())
@@ -104,19 +111,41 @@ impl LlamaCppTokenizer {
     /// # Errors
     /// If the process has ended, which is what it does on an input that llama.cpp cannot take.
     pub fn encode(&mut self, text: &str, parse_special: bool) -> Result<Vec<u32>> {
-        let length = u32::try_from(text.len())?;
-        self.input.write_all(&[u8::from(parse_special)])?;
-        self.input.write_all(&length.to_le_bytes())?;
-        self.input.write_all(text.as_bytes())?;
-        self.input.flush()?;
-        let mut line = String::new();
-        ensure!(
-            self.output.read_line(&mut line)? > 0,
-            "llama.cpp gave up on {text:?}"
-        );
+        self.ask(u8::from(parse_special), text)?;
+        let line = self.answer()?;
         line.split_ascii_whitespace()
             .map(|id| id.parse().context("not an id"))
             .collect()
+    }
+
+    /// Of each token of a vocabulary of this length: whether it ends a generation, and what it stands for in
+    /// hexadecimal.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
+    pub fn vocabulary(&mut self, length: usize) -> Result<Vec<(bool, String)>> {
+        self.ask(2, "")?;
+        let token = |_| {
+            let line = self.answer()?;
+            let (ends, bytes) = line.split_once(' ').context("not a token")?;
+            Ok((ends == "1", bytes.trim_end().to_string()))
+        };
+        (0..length).map(token).collect()
+    }
+
+    fn ask(&mut self, request: u8, text: &str) -> Result<()> {
+        let length = u32::try_from(text.len())?;
+        self.input.write_all(&[request])?;
+        self.input.write_all(&length.to_le_bytes())?;
+        self.input.write_all(text.as_bytes())?;
+        Ok(self.input.flush()?)
+    }
+
+    fn answer(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line)?;
+        ensure!(read > 0, "llama.cpp's tokenizer has ended");
+        Ok(line)
     }
 }
 
@@ -135,7 +164,7 @@ fn compile(folder: &Path) -> Result<()> {
         folder.join("ggml-version.h"),
         "#define GGML_VERSION \"\"\n#define GGML_COMMIT \"\"\n",
     )?;
-    fs::write(folder.join("main.cpp"), include_str!("tokenizer.cpp"))?;
+    fs::write(folder.join("main.cpp"), PROGRAM)?;
     let main = folder.join("main.cpp");
     let mut objects = Vec::new();
     for file in SOURCES
