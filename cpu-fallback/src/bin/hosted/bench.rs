@@ -1,5 +1,6 @@
 //! `bench`: tokens a second.
 
+use std::io::Write;
 use std::time::Instant;
 
 use anyhow::anyhow;
@@ -62,11 +63,20 @@ pub(crate) fn bench(options: &Options) -> Result<(), Failure> {
             "generated_tokens": generated,
             "generation_tokens_per_second": generation_rate,
         });
-        println!("{report}");
+        writeln!(std::io::stdout(), "{report}")?;
     } else {
-        println!("kernels {kernels}, {threads} threads, median of {repetitions}");
-        println!("prompt of {prompt} tokens: {prompt_rate:.1} tokens/s");
-        println!("generation of {generated} tokens: {generation_rate:.1} tokens/s");
+        writeln!(
+            std::io::stdout(),
+            "kernels {kernels}, {threads} threads, median of {repetitions}"
+        )?;
+        writeln!(
+            std::io::stdout(),
+            "prompt of {prompt} tokens: {prompt_rate:.1} tokens/s"
+        )?;
+        writeln!(
+            std::io::stdout(),
+            "generation of {generated} tokens: {generation_rate:.1} tokens/s"
+        )?;
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The commands: one table, from which dispatch and help come.
 
 use std::ffi::OsString;
+use std::io::Write;
 
 use crate::options::{Failure, Options, help};
-use crate::{bench, evaluation, inspect, interact, text};
+use crate::{bench, evaluation, inspect, interact, serve, text};
 
 struct Command {
     name: &'static str,
@@ -14,7 +15,13 @@ struct Command {
 }
 
 #[rustfmt::skip] // one command per paragraph
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
+    Command {
+        name: "serve", run: serve::serve,
+        summary: "answer the OpenAI API on 127.0.0.1",
+        example: "serve --model tests/data/demo.gguf --port 8080",
+        options: &["model", "kernels", "threads", "ctx", "port", "api-key"],
+    },
     Command {
         name: "generate", run: interact::generate,
         summary: "continue a text",
@@ -85,7 +92,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failu
     let mut arguments = arguments.into_iter();
     let name = arguments.next().unwrap_or_else(|| "--help".into());
     if name == "--help" || name == "-h" || name == "help" {
-        print!("{}", overview());
+        write!(std::io::stdout(), "{}", overview())?;
         return Ok(());
     }
     let Some(command) = COMMANDS.iter().find(|command| name == command.name) else {
@@ -97,7 +104,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failu
     match Options::parse(command.name, command.options, arguments)? {
         Some(options) => (command.run)(&options),
         None => {
-            print!("{}", details(command));
+            write!(std::io::stdout(), "{}", details(command))?;
             Ok(())
         }
     }

@@ -1,5 +1,7 @@
 //! `eval` and `perplexity`: what the model thinks, in numbers.
 
+use std::io::Write;
+
 use anyhow::{Context, anyhow};
 use inference::generation::prompt_tokens;
 use inference::ids::TokenId;
@@ -43,7 +45,11 @@ pub(crate) fn eval(options: &Options) -> Result<(), Failure> {
             logits = session.append(&[token])?;
         }
     }
-    println!("{}", json!({ "top": best, "greedy": continuation }));
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        json!({ "top": best, "greedy": continuation })
+    )?;
     Ok(())
 }
 
@@ -90,12 +96,16 @@ pub(crate) fn perplexity(options: &Options) -> Result<(), Failure> {
     }
     let perplexity = mean.exp();
     if options.switch("json") {
-        println!(
+        writeln!(
+            std::io::stdout(),
             "{}",
             json!({ "tokens": count, "mean_nll": mean, "perplexity": perplexity })
-        );
+        )?;
     } else {
-        println!("perplexity {perplexity:.4} over {count} tokens");
+        writeln!(
+            std::io::stdout(),
+            "perplexity {perplexity:.4} over {count} tokens"
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `info` and `load`: what a file says, and whether all of it is sound.
 
+use std::io::Write;
+
 use anyhow::{Context, bail};
 use inference::chat::{ChatTemplate, Conversation, Json};
 use inference::generation::conversation_tokens;
@@ -21,23 +23,29 @@ const SHOWN: usize = 100;
 /// Prints keys, tensors, and whether the model can be run.
 pub(crate) fn info(options: &Options) -> Result<(), Failure> {
     let header = ModelFile::open(options)?.header;
-    println!("name: {}", name(&header));
-    println!("GGUF version: {}", header.version());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "name: {}", name(&header))?;
+    writeln!(out, "GGUF version: {}", header.version())?;
     for (key, value) in header.values() {
-        println!("{key}: {}", shown(value));
+        writeln!(out, "{key}: {}", shown(value))?;
     }
     let mut elements = 0u64;
     for (name, info) in header.tensors() {
-        println!(
+        writeln!(
+            out,
             "tensor {name}: {:?} {:?}, {} bytes",
             info.weight_type, info.dimensions, info.length
-        );
+        )?;
         elements += info.dimensions.iter().product::<u64>();
     }
-    println!("parameters: {elements} in {} bytes", header.data_length());
+    writeln!(
+        out,
+        "parameters: {elements} in {} bytes",
+        header.data_length()
+    )?;
     match Plan::new(&header) {
-        Ok(_) => println!("can be run: yes"),
-        Err(error) => println!("can be run: no, {error}"),
+        Ok(_) => writeln!(out, "can be run: yes")?,
+        Err(error) => writeln!(out, "can be run: no, {error}")?,
     }
     Ok(())
 }
@@ -85,10 +93,11 @@ pub(crate) fn load(options: &Options) -> Result<(), Failure> {
         let found = logits[bad];
         return Err(bad_logit(bad, found).into());
     }
-    println!("tensors: {tensors}, {bytes} bytes");
-    println!("tokenizer: {} tokens", tokenizer.vocabulary());
-    println!("chat template: {template}");
-    println!("ok {}", name(&file.header));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "tensors: {tensors}, {bytes} bytes")?;
+    writeln!(out, "tokenizer: {} tokens", tokenizer.vocabulary())?;
+    writeln!(out, "chat template: {template}")?;
+    writeln!(out, "ok {}", name(&file.header))?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod loading;
 mod options;
 mod pool;
 mod progress;
+mod serve;
 mod session;
 mod text;
 
