@@ -66,6 +66,11 @@ impl<P: Parking> Rounds<P> {
         }
     }
 
+    /// How the workers wait.
+    pub fn parking(&self) -> &P {
+        &self.parking
+    }
+
     /// What worker `worker` does all its life: one job a round, for as long as `go_on` says so after each.
     pub fn work(&self, worker: usize, go_on: impl Fn() -> bool) {
         let mut seen = 0;

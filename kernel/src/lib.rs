@@ -18,6 +18,7 @@ pub mod options;
 pub mod pci;
 pub mod ring;
 mod runtime;
+pub mod serve;
 pub mod shell;
 pub mod symbols;
 
@@ -32,6 +33,8 @@ pub mod console;
 pub mod cores;
 #[cfg(not(test))]
 pub mod cpu;
+#[cfg(not(test))]
+pub mod devices;
 #[cfg(not(test))]
 pub mod panic;
 #[cfg(not(test))]

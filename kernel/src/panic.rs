@@ -13,6 +13,7 @@ use core::{
 use x86_64::registers::control::{Cr2, Cr3, Cr4};
 
 use crate::{
+    cores,
     cpu::{self, exceptions::Frame},
     memory::{image, space},
     power,
@@ -72,7 +73,7 @@ fn become_reporter(what: &dyn fmt::Display) {
         }
         Err(_) => power::stop(),
     }
-    cpu::apic::send_nmi_to_others();
+    cores::interrupt_others();
     let now = time::now();
     let _ = write!(
         Unlocked,

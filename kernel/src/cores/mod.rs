@@ -105,6 +105,15 @@ pub fn pool() -> Pool {
     Pool
 }
 
+/// Interrupts every other core that runs, by NMI. Takes no lock, so that a panic can ask.
+pub fn interrupt_others() {
+    let me = cpu::apic_id();
+    if let Some(rounds) = ROUNDS.get() {
+        let others = rounds.parking().apic_ids.iter().filter(|&&core| core != me);
+        others.for_each(|&core| apic::send_nmi(core));
+    }
+}
+
 /// How many cores run, and which ones did not start.
 pub struct Started {
     /// Cores that run, this one included.

@@ -5,11 +5,11 @@
 
 use core::{
     ptr::NonNull,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
-use x86_64::{PhysAddr, registers::model_specific::Msr};
+use x86_64::{PhysAddr, instructions::port::Port, registers::model_specific::Msr};
 
 use super::tables::{SPURIOUS_VECTOR, WAKE_VECTOR};
 use crate::{
@@ -43,12 +43,9 @@ const ICR_INIT: u32 = 0x500;
 const ICR_STARTUP: u32 = 0x600;
 const ICR_PENDING: u32 = 1 << 12;
 const ICR_ASSERT: u32 = 1 << 14;
-const ICR_ALL_BUT_SELF: u32 = 0b11 << 18;
 
 /// Where the registers are mapped; zero in x2APIC mode. The same on all cores.
 static REGISTERS: AtomicUsize = AtomicUsize::new(0);
-/// Whether the first core's local APIC is on.
-static READY: AtomicBool = AtomicBool::new(false);
 /// Timer ticks a second; zero until [`calibrate_timer`].
 static TIMER_HZ: AtomicU64 = AtomicU64::new(0);
 
@@ -56,8 +53,9 @@ static TIMER_HZ: AtomicU64 = AtomicU64::new(0);
 #[unsafe(no_mangle)]
 static apic_eoi_address: AtomicUsize = AtomicUsize::new(0);
 
-/// Finds the registers, once, on the first core.
+/// Finds the registers, once, on the first core, and takes the interrupt lines away from the older controllers.
 pub fn init(x2apic: bool) -> Result<(), MapError> {
+    mask_legacy_controllers();
     // SAFETY: every x86-64 processor has this register; reading it changes nothing.
     let base = unsafe { Msr::new(IA32_APIC_BASE).read() };
     if !x2apic && base & X2APIC_ENABLE == 0 {
@@ -73,6 +71,15 @@ pub fn init(x2apic: bool) -> Result<(), MapError> {
         );
     }
     Ok(())
+}
+
+/// Masks every line of both 8259s. The firmware leaves its timer on, at a vector that is the double fault's.
+fn mask_legacy_controllers() {
+    const MASKS: [u16; 2] = [0x21, 0xa1];
+    for port in MASKS {
+        // SAFETY: the mask registers of the 8259s; nothing of this kernel uses their interrupts.
+        unsafe { Port::<u8>::new(port).write(0xff) };
+    }
 }
 
 /// Switches the local APIC of the core that runs this on, its timer off.
@@ -96,7 +103,6 @@ pub fn init_core() {
     );
     write(register::LVT_TIMER, LVT_MASKED | u32::from(WAKE_VECTOR));
     write(register::TIMER_DIVIDE, DIVIDE_BY_16);
-    READY.store(true, Ordering::Relaxed);
 }
 
 /// Resets another core, which then waits for [`send_startup`].
@@ -116,13 +122,11 @@ pub fn wake(core: u32) {
     let _ = send(core, ICR_ASSERT | u32::from(WAKE_VECTOR));
 }
 
-/// Interrupts all other cores, whatever they do.
-pub fn send_nmi_to_others() {
-    if !READY.load(Ordering::Relaxed) {
-        return;
-    }
-    // Delivery that times out leaves a core running, which the report must not wait for.
-    let _ = send(0, ICR_NMI | ICR_ASSERT | ICR_ALL_BUT_SELF);
+/// Interrupts another core, whatever it does. It must run this kernel: one that still waits in the firmware has nobody to
+/// take an NMI, and resets the machine.
+pub fn send_nmi(core: u32) {
+    // Delivery that times out leaves the core running, which the sender must not wait for.
+    let _ = send(core, ICR_NMI | ICR_ASSERT);
 }
 
 /// Counts timer ticks for 10 ms.

@@ -10,28 +10,23 @@ use inference::source::{BlockSource, ReadError};
 pub const READ_AHEAD: usize = 1 << 20;
 
 /// A source in front of which the last [`READ_AHEAD`] bytes that were asked for are kept.
-pub struct Buffered<S> {
-    source: S,
+pub struct Buffered<'a> {
+    source: &'a mut dyn BlockSource,
     buffer: Box<[u8]>,
     /// Where the buffer's bytes come from, and how many of them are there.
     start: u64,
     filled: usize,
 }
 
-impl<S: BlockSource> Buffered<S> {
+impl<'a> Buffered<'a> {
     /// An empty buffer in front of `source`.
-    pub fn new(source: S) -> Self {
+    pub fn new(source: &'a mut dyn BlockSource) -> Self {
         Self {
             source,
             buffer: vec![0; READ_AHEAD].into_boxed_slice(),
             start: 0,
             filled: 0,
         }
-    }
-
-    /// The source again.
-    pub fn into_inner(self) -> S {
-        self.source
     }
 
     fn fill(&mut self, offset: u64) -> Result<(), ReadError> {
@@ -44,7 +39,7 @@ impl<S: BlockSource> Buffered<S> {
     }
 }
 
-impl<S: BlockSource> BlockSource for Buffered<S> {
+impl BlockSource for Buffered<'_> {
     fn len(&self) -> u64 {
         self.source.len()
     }
@@ -85,7 +80,8 @@ mod tests {
         let bytes: Vec<u8> = (0..READ_AHEAD * 2 + 777)
             .map(|i| (i * 7 + i / 251) as u8)
             .collect();
-        let mut source = Buffered::new(&bytes[..]);
+        let mut slice = &bytes[..];
+        let mut source = Buffered::new(&mut slice);
         let edges = [
             0,
             1,

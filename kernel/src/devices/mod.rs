@@ -1,0 +1,9 @@
+//! The devices that the kernel drives: found by [`crate::pci`], spoken to through their registers and DMA.
+//!
+//! A driver trusts no answer of its device and waits for none without a deadline. What happens at the deadline: the
+//! device loses its bus mastering, so that memory which it might still write to is safe again, and is not used any more.
+
+pub mod block;
+pub mod ecam;
+pub mod nic;
+pub mod virtio;

@@ -1,0 +1,106 @@
+//! The devices of this machine, found once at boot.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::acpi;
+use crate::devices::block::Disk;
+use crate::devices::ecam::Ecam;
+use crate::devices::nic::Nic;
+use crate::devices::virtio;
+use crate::pci::scan::{Function, Scan, class_name, scan};
+
+/// What was found, and what could be started of it.
+#[derive(Default)]
+pub struct Machine {
+    /// PCI functions and faults, one scan per segment.
+    pub scans: Vec<Scan>,
+    /// Disks that were started.
+    pub disks: Vec<Disk>,
+    /// The network card that is used: the first that could be started.
+    pub nic: Option<Nic>,
+}
+
+/// Scans PCI and starts every device that this kernel drives. What fails is reported and left out.
+#[must_use]
+pub fn find() -> Machine {
+    let mut machine = Machine::default();
+    let regions = &acpi::info().ecam;
+    if regions.is_empty() {
+        log::error!(
+            "pci: ACPI has no MCFG table, so that there is no way to PCIe; use a machine with PCIe (QEMU: -machine q35)"
+        );
+    }
+    for region in regions {
+        match Ecam::map(
+            region.base,
+            region.segment,
+            (region.first_bus, region.last_bus),
+        ) {
+            // The mapping is never taken back: drivers hold on to it for as long as the machine runs.
+            Ok(ecam) => machine.segment(Box::leak(Box::new(ecam))),
+            Err(error) => log::error!(
+                "pci: configuration space of segment {}: {error}",
+                region.segment
+            ),
+        }
+    }
+    if machine.nic.is_none() {
+        log::warn!(
+            "net: no virtio network card: serial console only (QEMU: -netdev user,id=n -device virtio-net-pci,netdev=n)"
+        );
+    }
+    machine
+}
+
+impl Machine {
+    fn segment(&mut self, ecam: &'static Ecam) {
+        let found = scan(ecam, ecam.segment(), ecam.buses());
+        log::info!(
+            "pci: {} functions, {} unusable",
+            found.functions.len(),
+            found.faults.len()
+        );
+        for (address, fault) in &found.faults {
+            log::warn!("pci {address}: not used: {fault}");
+        }
+        for function in &found.functions {
+            log::debug!(
+                "pci {}: {:04x}:{:04x} {}",
+                function.address,
+                function.vendor,
+                function.device,
+                class_name(function.class)
+            );
+            self.start(ecam, function);
+        }
+        self.scans.push(found);
+    }
+
+    fn start(&mut self, ecam: &'static Ecam, function: &Function) {
+        if function.vendor != virtio::VENDOR {
+            return;
+        }
+        let address = function.address;
+        if virtio::BLOCK_IDS.contains(&function.device) {
+            match Disk::start(ecam, function) {
+                Ok(disk) => {
+                    log::info!("disk {address}: virtio, {} MiB", disk.sectors() >> 11);
+                    self.disks.push(disk);
+                }
+                Err(error) => log::error!("disk {address}: {error}"),
+            }
+        } else if virtio::NET_IDS.contains(&function.device) && self.nic.is_none() {
+            match Nic::start(ecam, function) {
+                Ok(nic) => {
+                    log::info!(
+                        "net {address}: virtio, {}",
+                        smoltcp::wire::EthernetAddress(nic.mac())
+                    );
+                    self.nic = Some(nic);
+                }
+                Err(error) => log::error!("net {address}: {error}"),
+            }
+        }
+    }
+}
