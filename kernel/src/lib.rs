@@ -34,6 +34,8 @@ pub mod cores;
 #[cfg(not(test))]
 pub mod cpu;
 #[cfg(not(test))]
+pub mod crash;
+#[cfg(not(test))]
 pub mod devices;
 #[cfg(not(test))]
 pub mod panic;

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use cpu_fallback::KernelSet;
 use log::LevelFilter;
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
@@ -35,6 +36,12 @@ pub struct Options {
     pub bench: Option<Bench>,
     /// `log=`: how much the console says.
     pub log: LevelFilter,
+    /// `kernels=`: the instruction set that the CPU backend uses; the fastest that the processor has if absent.
+    pub kernels: Option<KernelSet>,
+    /// `smp=`: most cores that are started; all if absent.
+    pub cores: Option<usize>,
+    /// `panic=`: fail in this way once all cores run, to see what a crash report says.
+    pub crash: Option<Crash>,
 }
 
 impl Default for Options {
@@ -49,8 +56,28 @@ impl Default for Options {
             selftest_gpu: false,
             bench: None,
             log: LevelFilter::Info,
+            kernels: None,
+            cores: None,
+            crash: None,
         }
     }
+}
+
+/// A way to fail on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// A Rust panic.
+    Panic,
+    /// A read through a null pointer.
+    Null,
+    /// A write to the kernel's code.
+    Text,
+    /// A jump into a variable.
+    Data,
+    /// Recursion without end.
+    Stack,
+    /// A panic on another core, in the middle of a job of all.
+    Core,
 }
 
 /// Where the network address comes from.
@@ -186,6 +213,24 @@ const TABLE: &[Known] = &[
         expected: "off|error|warn|info|debug|trace",
         set: |o, v| LevelFilter::from_str(v).ok().map(|level| o.log = level),
     },
+    Known {
+        key: "kernels",
+        expected: "scalar|avx2|avx512",
+        set: |o, v| {
+            let set = KernelSet::ALL.into_iter().find(|set| set.name() == v);
+            set.map(|set| o.kernels = Some(set))
+        },
+    },
+    Known {
+        key: "smp",
+        expected: "CORES",
+        set: |o, v| positive(v).map(|n| o.cores = Some(n)),
+    },
+    Known {
+        key: "panic",
+        expected: "test|null|text|data|stack|core",
+        set: |o, v| crash(v).map(|crash| o.crash = Some(crash)),
+    },
 ];
 
 /// Reads the command line. Every word that was not understood is returned as well; the rest counts.
@@ -220,6 +265,18 @@ fn backend(value: &str) -> Option<BackendChoice> {
         "auto" => Some(BackendChoice::Auto),
         "gpu" => Some(BackendChoice::Gpu),
         "cpu" => Some(BackendChoice::Cpu),
+        _ => None,
+    }
+}
+
+fn crash(value: &str) -> Option<Crash> {
+    match value {
+        "test" => Some(Crash::Panic),
+        "null" => Some(Crash::Null),
+        "text" => Some(Crash::Text),
+        "data" => Some(Crash::Data),
+        "stack" => Some(Crash::Stack),
+        "core" => Some(Crash::Core),
         _ => None,
     }
 }
@@ -267,7 +324,7 @@ mod tests {
     #[test]
     fn reads_every_option() {
         let (options, errors) = parse(
-            "port=81 ip=10.0.2.15/24,10.0.2.2 ctx=512  max_batch=4 api_key=a=b backend=cpu bench=16,32 log=debug",
+            "port=81 ip=10.0.2.15/24,10.0.2.2 ctx=512  max_batch=4 api_key=a=b backend=cpu bench=16,32 log=debug kernels=scalar smp=3 panic=text",
         );
         assert_eq!(errors, []);
         let expected = Options {
@@ -286,6 +343,9 @@ mod tests {
                 generate: 32,
             }),
             log: LevelFilter::Debug,
+            kernels: Some(KernelSet::Scalar),
+            cores: Some(3),
+            crash: Some(Crash::Text),
         };
         assert_eq!(options, expected);
         assert_eq!(parse(""), (Options::default(), Vec::new()));
@@ -312,6 +372,9 @@ mod tests {
             "bench=1",
             "bench=1,0",
             "log=loud",
+            "kernels=mmx",
+            "smp=0",
+            "panic=now",
         ];
         for word in bad {
             let (options, errors) = parse(word);

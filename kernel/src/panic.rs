@@ -18,7 +18,7 @@ use crate::{
     memory::{image, space},
     power,
     serial::Unlocked,
-    symbols::{self, Symbols},
+    symbols::Symbols,
     time,
 };
 
@@ -90,21 +90,20 @@ fn finish(rip: Option<u64>, rbp: u64) -> ! {
         "\n  cr2 {:016x}  cr3 {cr3:016x}  cr4 {cr4:08x}\nbacktrace:\n",
         Cr2::read_raw()
     );
-    let symbols = Symbols::new(symbols::embedded());
-    let mut number = 0;
-    let mut show = |address: u64, lookup: u64| {
-        let _ = writeln!(
-            Unlocked,
-            "  {number:2} {address:016x} {}",
-            Named(symbols, lookup)
-        );
-        number += 1;
-    };
-    if let Some(rip) = rip {
-        show(rip, rip);
-    }
+    let symbols = Symbols::new(image::symbol_table());
     // A return address may be the first of the next function, after a call that does not return: look up the call.
-    frames(rbp).for_each(|address| show(address, address.wrapping_sub(1)));
+    let calls = frames(rbp).map(|address| (address, address.wrapping_sub(1)));
+    let (mut last, mut repeated) = (0, 0);
+    for (address, lookup) in rip.map(|rip| (rip, rip)).into_iter().chain(calls) {
+        if address == last {
+            repeated += 1;
+            continue;
+        }
+        show_repeated(repeated);
+        (last, repeated) = (address, 0);
+        let _ = writeln!(Unlocked, "  {address:016x} {}", Named(symbols, lookup));
+    }
+    show_repeated(repeated);
     if symbols.is_none_or(|symbols| symbols.is_empty()) {
         let _ = writeln!(
             Unlocked,
@@ -112,6 +111,12 @@ fn finish(rip: Option<u64>, rbp: u64) -> ! {
         );
     }
     power::exit_qemu(power::QEMU_PANIC)
+}
+
+fn show_repeated(times: usize) {
+    if times > 0 {
+        let _ = writeln!(Unlocked, "  ... and {times} times more");
+    }
 }
 
 /// The return addresses on the stack, found by the chain of saved frame pointers, as long as they make sense.

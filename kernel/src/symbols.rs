@@ -10,7 +10,8 @@
 
 /// The first eight bytes.
 pub const MAGIC: &[u8; 8] = b"IFSYMTAB";
-const HEADER_BYTES: usize = 16;
+/// Bytes before the first row.
+pub const HEADER_BYTES: usize = 16;
 const ROW_BYTES: usize = 8;
 
 /// An empty table: what the linker puts in, and what the loader maps when no builder replaced it.
@@ -27,17 +28,6 @@ static EMPTY: [u8; HEADER_BYTES + ROW_BYTES] = {
     table[MAGIC.len()] = (HEADER_BYTES + ROW_BYTES) as u8;
     table
 };
-
-/// The table at the end of the image.
-#[cfg(not(test))]
-pub fn embedded() -> &'static [u8] {
-    let start = (&raw const EMPTY).cast::<u8>();
-    // SAFETY: the loader mapped at least `EMPTY`'s bytes here, whatever a builder replaced them with; volatile, because the
-    // compiler believes that it knows them.
-    let length = unsafe { start.add(MAGIC.len()).cast::<u32>().read_volatile() };
-    // SAFETY: the builder writes the segment's length there, and the loader mapped the segment, which nothing writes.
-    unsafe { core::slice::from_raw_parts(start, length as usize) }
-}
 
 /// Checked access to a table.
 #[derive(Clone, Copy)]

@@ -131,9 +131,9 @@ pub unsafe fn start(
     processors: &[u32],
     limit: usize,
     page: Option<PhysRange>,
-    features: Features,
+    features: &Features,
 ) -> Result<Started, MapError> {
-    FEATURES.call_once(|| features);
+    FEATURES.call_once(|| *features);
     let me = cpu::apic_id();
     let mut cores = Cores {
         apic_ids: alloc::vec![me],

@@ -1,5 +1,7 @@
 //! Where the linker put the image's sections, and how long the image is.
 
+use core::slice;
+
 use super::range::PhysRange;
 use crate::symbols;
 
@@ -42,8 +44,18 @@ pub fn layout() -> Layout {
         data: &raw const linker::data_start as u64,
         boot_stack_guard: &raw const linker::boot_stack_guard as u64,
         symbols,
-        end: (symbols + symbols::embedded().len() as u64).next_multiple_of(super::PAGE_BYTES),
+        end: (symbols + symbol_table().len() as u64).next_multiple_of(super::PAGE_BYTES),
     }
+}
+
+/// The symbol table at the end of the image, in the format of [`symbols`].
+pub fn symbol_table() -> &'static [u8] {
+    // Not by the name of the Rust static: the compiler would believe that it knows the bytes, which the builder replaces.
+    let start = &raw const linker::symbols_start;
+    // SAFETY: the loader mapped the segment, which has a header at least; its start is on a page boundary.
+    let length = unsafe { start.add(symbols::MAGIC.len()).cast::<u32>().read() };
+    // SAFETY: the builder writes the segment's length there, the loader mapped all of it, and nothing writes it.
+    unsafe { slice::from_raw_parts(start, length as usize) }
 }
 
 /// The physical addresses that the image is linked for, and where the PVH loader puts it.
