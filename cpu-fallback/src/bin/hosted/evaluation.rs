@@ -59,7 +59,7 @@ pub(crate) fn perplexity(options: &Options) -> Result<(), Failure> {
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut file = ModelFile::open(options)?;
     let model = file.model()?;
-    let tokenizer = file.tokenizer(Some(&model))?;
+    let tokenizer = file.tokenizer()?;
     let tokens = prompt_tokens(&tokenizer, &text, Special::AsText);
     let context = context(options, model.hyperparameters())?;
     let mut session = Session::new(backend(options, model, 1)?, context);

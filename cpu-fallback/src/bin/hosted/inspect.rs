@@ -73,7 +73,7 @@ fn shown(value: &Value) -> String {
 pub(crate) fn load(options: &Options) -> Result<(), Failure> {
     let mut file = ModelFile::open(options)?;
     let model = file.model()?;
-    let tokenizer = file.tokenizer(Some(&model))?;
+    let tokenizer = file.tokenizer()?;
     let template = match template(&file.header)? {
         Some(template) => {
             let messages = vec![message("user", "Hello!")];

@@ -27,7 +27,7 @@ struct Speaker {
 impl Speaker {
     fn new(options: &Options, file: &mut ModelFile) -> Result<Self, Failure> {
         let model = file.model()?;
-        let tokenizer = file.tokenizer(Some(&model))?;
+        let tokenizer = file.tokenizer()?;
         let context = context(options, model.hyperparameters())?;
         let config = EngineConfig {
             context,

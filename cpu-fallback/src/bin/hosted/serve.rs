@@ -48,8 +48,11 @@ pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
         .with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
     listener.set_nonblocking(true)?;
     let model = file.model()?;
-    let tokenizer = file.tokenizer(Some(&model))?;
-    let template = template(&file.header)?;
+    let tokenizer = file.tokenizer()?;
+    let template = template(&file.header).unwrap_or_else(|error| {
+        eprintln!("hosted: {error:#}; only /v1/completions will answer");
+        None
+    });
     let config = EngineConfig {
         context: context(options, model.hyperparameters())?,
         max_running: MAX_BATCH_SEQUENCES,

@@ -11,7 +11,7 @@ use crate::options::{Failure, Options};
 
 /// Standard input to ids.
 pub(crate) fn tokenize(options: &Options) -> Result<(), Failure> {
-    let tokenizer = ModelFile::open(options)?.tokenizer(None)?;
+    let tokenizer = ModelFile::open(options)?.tokenizer()?;
     let special = match options.switch("special") {
         true => Special::Parse,
         false => Special::AsText,
@@ -38,7 +38,7 @@ pub(crate) fn tokenize(options: &Options) -> Result<(), Failure> {
 
 /// Ids, separated by spaces, line ends or commas, to text on standard output.
 pub(crate) fn detokenize(options: &Options) -> Result<(), Failure> {
-    let tokenizer = ModelFile::open(options)?.tokenizer(None)?;
+    let tokenizer = ModelFile::open(options)?.tokenizer()?;
     let control = match options.switch("special") {
         true => ControlTokens::Show,
         false => ControlTokens::Hide,
