@@ -10,6 +10,7 @@ extern crate alloc;
 
 // Without hardware.
 pub mod acpi;
+pub mod budget;
 pub mod calendar;
 pub mod disk;
 pub mod fork_join;
@@ -18,7 +19,6 @@ pub mod options;
 pub mod pci;
 pub mod ring;
 mod runtime;
-pub mod serve;
 pub mod shell;
 pub mod symbols;
 
@@ -43,5 +43,7 @@ pub mod panic;
 pub mod power;
 #[cfg(not(test))]
 pub mod serial;
+#[cfg(not(test))]
+pub mod serve;
 #[cfg(not(test))]
 pub mod time;

@@ -14,7 +14,7 @@ use kernel::{
     crash,
     memory::{heap::Heap, space},
     options::{self, Options},
-    power, serial, time,
+    power, serial, serve, time,
 };
 
 global_asm!(include_str!("boot/entry.s"));
@@ -38,7 +38,7 @@ extern "C" fn kernel_main(door: u32, start_info: u32, entry_tsc: u64) -> ! {
     if let Some(crash) = options.crash {
         crash::now(crash);
     }
-    power::shutdown()
+    serve::run(options)
 }
 
 fn start_console(entry_tsc: u64) {
