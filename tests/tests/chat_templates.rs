@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use inference::chat::{
-    ChatTemplate, Conversation, ErrorKind, Json, Origin, Segment, TemplateError,
+    ChatTemplate, Conversation, ErrorKind, Json, Limits, Origin, Segment, TemplateError,
 };
 use serde_json::json;
 use tests::oracles::{Jinja, llama_cpp_source};
@@ -121,6 +121,37 @@ fn first_difference(expected: &str, found: &str) -> String {
     )
 }
 
+/// Renders with both; what differs, if anything does.
+fn compare(
+    jinja: &mut Jinja,
+    template: &str,
+    variables: &str,
+    tally: &mut Tally,
+) -> Result<Option<String>> {
+    let quoted = json!(template);
+    let request =
+        format!(r#"{{"template": {quoted}, "unix_time": {UNIX_TIME}, "variables": {variables}}}"#);
+    let theirs = jinja.render(&request)?;
+    let ours = render(template, &conversation(variables)?).map(|segments| text_of(&segments, None));
+    tally.compared += 1;
+    Ok(match (theirs, ours) {
+        (Ok(theirs), Ok(ours)) => (theirs != ours).then(|| first_difference(&theirs, &ours)),
+        (Err(theirs), Err(ours)) => {
+            tally.refused += 1;
+            refused_differently(&theirs, &ours)
+        }
+        (Ok(theirs), Err(ours)) => Some(format!("Python renders {theirs:?}, we say: {ours}")),
+        (Err(theirs), Ok(ours)) => Some(format!("we render {ours:?}, Python says: {theirs}")),
+    })
+}
+
+/// How many renderings were compared, and how many of them both refused.
+#[derive(Default)]
+struct Tally {
+    compared: usize,
+    refused: usize,
+}
+
 /// A template's own words must be the same; errors of the two interpreters differ in wording.
 fn refused_differently(theirs: &str, ours: &TemplateError) -> Option<String> {
     let message = match &ours.kind {
@@ -135,37 +166,107 @@ fn refused_differently(theirs: &str, ours: &TemplateError) -> Option<String> {
 fn templates_render_as_in_python() -> Result<()> {
     let mut jinja = Jinja::start()?;
     let variables = variables()?;
-    let mut failures = Vec::new();
-    let (mut same, mut refused) = (0, 0);
+    let (mut tally, mut failures) = (Tally::default(), Vec::new());
     for (template_name, template) in templates()? {
         for (case, variables) in &variables {
-            let quoted = json!(template);
-            let request = format!(
-                r#"{{"template": {quoted}, "unix_time": {UNIX_TIME}, "variables": {variables}}}"#
-            );
-            let expected = jinja.render(&request)?;
-            let found = render(&template, &conversation(variables)?)
-                .map(|segments| text_of(&segments, None));
-            let failure = match (expected, found) {
-                (Ok(expected), Ok(found)) if expected == found => None,
-                (Err(theirs), Err(ours)) => {
-                    refused += 1;
-                    refused_differently(&theirs, &ours)
-                }
-                (Ok(expected), Ok(found)) => Some(first_difference(&expected, &found)),
-                (Ok(_), Err(error)) => Some(format!("Python renders it, we say: {error}")),
-                (Err(error), Ok(_)) => Some(format!("we render it, Python says: {error}")),
-            };
-            same += usize::from(failure.is_none());
+            let failure = compare(&mut jinja, &template, variables, &mut tally)?;
             failures.extend(failure.map(|failure| format!("{template_name} on {case}: {failure}")));
         }
     }
-    println!("{same} renderings agree, {refused} of them refusals");
+    println!(
+        "{} renderings compared, {} of them refused",
+        tally.compared, tally.refused
+    );
     ensure!(
         failures.is_empty(),
         "{} renderings differ:\n{}",
         failures.len(),
         failures.join("\n")
+    );
+    Ok(())
+}
+
+/// Small templates for each construct of the language.
+#[test]
+fn constructs_render_as_in_python() -> Result<()> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let tools = fs::read_to_string(data.join("conversations/tools.json"))?.replace('\n', " ");
+    let variables = tools.replacen('{', r#"{"add_generation_prompt": true, "n": 3, "#, 1);
+    let (expressions, statements) = (
+        fs::read_to_string(data.join("jinja/expressions.txt"))?,
+        fs::read_to_string(data.join("jinja/statements.txt"))?,
+    );
+    let mut jinja = Jinja::start()?;
+    let (mut tally, mut failures) = (Tally::default(), Vec::new());
+    for template in expressions.lines().chain(statements.split("----\n")) {
+        let failure = compare(&mut jinja, template, &variables, &mut tally)?;
+        failures.extend(failure.map(|failure| format!("{template}\n    {failure}")));
+    }
+    println!(
+        "{} constructs compared, {} of them refused",
+        tally.compared, tally.refused
+    );
+    ensure!(
+        failures.is_empty(),
+        "{} constructs differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+/// Marsaglia's xorshift, good enough to pick places.
+fn random(state: &mut u64, below: usize) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    usize::try_from(*state >> 33).unwrap_or(0) % below.max(1)
+}
+
+/// Real templates with pieces deleted, repeated or put elsewhere: whatever that is, it ends, without a panic.
+#[test]
+fn mutated_templates_end() -> Result<()> {
+    const SEED: u64 = 0x5eed_c4a7;
+    println!("seed {SEED:#x}");
+    let (mut state, limits) = (
+        SEED,
+        Limits {
+            steps: 200_000,
+            ..Limits::for_input(0)
+        },
+    );
+    let (templates, variables) = (templates()?, variables()?);
+    let conversations = variables
+        .iter()
+        .map(|(_, text)| conversation(text))
+        .collect::<Result<Vec<_>>>()?;
+    let (mut compiled, mut rendered) = (0, 0);
+    for _ in 0..4_000 {
+        let mut template: Vec<char> = templates[random(&mut state, templates.len())]
+            .1
+            .chars()
+            .collect();
+        for _ in 0..=random(&mut state, 4) {
+            let start = random(&mut state, template.len());
+            let end = (start + 1 + random(&mut state, 12)).min(template.len());
+            let piece: Vec<char> = template[start..end].to_vec();
+            if random(&mut state, 2) == 0 {
+                template.drain(start..end);
+            }
+            let place = random(&mut state, template.len());
+            template.splice(place..place, piece);
+        }
+        let Ok(template) = ChatTemplate::compile(&template.iter().collect::<String>()) else {
+            continue;
+        };
+        compiled += 1;
+        let conversation = &conversations[random(&mut state, conversations.len())];
+        rendered += usize::from(template.render_within(conversation, limits).is_ok());
+    }
+    println!("{compiled} mutants compile, {rendered} render");
+    ensure!(
+        compiled > 100 && rendered > 100,
+        "the mutants no longer reach the evaluator: {compiled}, {rendered}"
     );
     Ok(())
 }

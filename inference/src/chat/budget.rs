@@ -19,7 +19,7 @@ impl Limits {
     #[must_use]
     pub fn for_input(bytes: usize) -> Limits {
         Limits {
-            steps: 10_000_000,
+            steps: (bytes as u64).saturating_mul(16).saturating_add(1_000_000),
             memory_bytes: bytes.saturating_mul(64).saturating_add(16 << 20),
             output_bytes: bytes.saturating_mul(8).saturating_add(1 << 20),
             depth: 160,
@@ -63,6 +63,15 @@ impl Budget {
             .checked_sub(bytes)
             .ok_or(ErrorKind::MemoryLimit(self.limits.memory_bytes))?;
         Ok(())
+    }
+
+    /// Refuses at once what will cost more than is left.
+    pub(super) fn afford(&mut self, bytes: usize) -> Result<(), ErrorKind> {
+        if bytes > self.memory {
+            Err(ErrorKind::MemoryLimit(self.limits.memory_bytes))
+        } else {
+            Ok(())
+        }
     }
 
     /// Enters one level of evaluation; each is left again by [`Budget::leave`].

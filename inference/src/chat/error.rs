@@ -130,7 +130,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
             ErrorKind::UnknownTest(name) => write!(f, "unknown test `{name}`"),
             ErrorKind::UnknownMethod { of, name } => {
-                write!(f, "unknown or forbidden method `{name}` of a {of}")
+                write!(f, "unknown method `{name}` of a {of}")
             }
             ErrorKind::Unsupported(what) => write!(f, "not supported: {what}"),
             ErrorKind::Undefined(name) => write!(f, "`{name}` is undefined"),

@@ -318,10 +318,14 @@ fn keyed(value: &Value, attribute: Option<&Value>, budget: &mut Budget) -> Answe
         Some(Value::Str(path)) => {
             let mut value = value.clone();
             for name in path.as_str().split('.') {
-                value = item(&value, &Value::template(name), budget)?;
+                let key = name
+                    .parse()
+                    .map_or_else(|_| Value::template(name), Value::Int);
+                value = item(&value, &key, budget)?;
             }
             Ok(value)
         }
+        Some(index @ Value::Int(_)) => item(value, index, budget),
         Some(other) => Err(ErrorKind::of_type("attribute", other.type_name())),
     }
 }

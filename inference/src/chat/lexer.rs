@@ -267,7 +267,15 @@ impl<'s> Lexer<'s> {
         let starts_digit = |from: usize| rest.as_bytes().get(from).is_some_and(u8::is_ascii_digit);
         let mut end = digits(0);
         let integer_end = end;
-        if rest[end..].starts_with('.') && starts_digit(end + 1) {
+        // `list.0.1` takes an item of an item.
+        let may_have_fraction = !matches!(
+            self.tokens.last(),
+            Some(Token {
+                kind: TokenKind::Op("."),
+                ..
+            })
+        );
+        if may_have_fraction && rest[end..].starts_with('.') && starts_digit(end + 1) {
             end = digits(end + 1);
         }
         if rest[end..].starts_with(['e', 'E']) {

@@ -1,7 +1,8 @@
 //! Methods of strings, dicts, lists and loops.
 //!
 //! `message.items` is the method of a dict even where the dict has a key `items`, as in Python; so the names of all
-//! methods that Python knows are listed, those too that cannot be called here (or not by a sandboxed template).
+//! methods that Python knows are listed, those too that cannot be called here. Methods that change their value are
+//! undefined, as in Jinja's immutable sandbox.
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -18,8 +19,10 @@ const STRING: &str = "capitalize casefold center count encode endswith expandtab
     isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower \
     lstrip maketrans partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split \
     splitlines startswith strip swapcase title translate upper zfill";
-const DICT: &str = "clear copy fromkeys get items keys pop popitem setdefault update values";
-const LIST: &str = "append clear copy count extend index insert pop remove reverse sort";
+const DICT: &str = "copy fromkeys get items keys values";
+const CHANGES_DICT: &str = "clear pop popitem setdefault update";
+const LIST: &str = "copy count index";
+const CHANGES_LIST: &str = "append clear extend insert pop remove reverse sort";
 const TUPLE: &str = "count index";
 const INT: &str = "as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag numerator real to_bytes";
 const FLOAT: &str = "as_integer_ratio conjugate fromhex hex imag is_integer real";
@@ -40,7 +43,22 @@ pub(super) fn exists(value: &Value, name: &str) -> bool {
         Value::Loop(_) => LOOP,
         _ => "",
     };
-    names.split(' ').any(|method| method == name)
+    lists(names, name)
+}
+
+/// Is there a method of this name that a template may not call, since it changes the value?
+pub(super) fn is_forbidden(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Map(_) => lists(CHANGES_DICT, name),
+        Value::Sequence(sequence) => {
+            sequence.kind == SequenceKind::List && lists(CHANGES_LIST, name)
+        }
+        _ => false,
+    }
+}
+
+fn lists(names: &str, name: &str) -> bool {
+    names.split_ascii_whitespace().any(|method| method == name)
 }
 
 pub(super) fn call(

@@ -219,6 +219,12 @@ pub(super) fn attribute(value: &Value, name: &Arc<str>, budget: &mut Budget) -> 
     if methods::exists(value, name) {
         return Ok(Value::Method(Rc::new((value.clone(), Arc::clone(name)))));
     }
+    if methods::is_forbidden(value, name) {
+        return Ok(Value::undefined(&format!(
+            "{name}, which would change a {},",
+            value.type_name()
+        )));
+    }
     match value {
         Value::Undefined(of) => Err(ErrorKind::Undefined((**of).into())),
         Value::Map(map) => Ok(map
@@ -267,7 +273,9 @@ pub(super) fn item(value: &Value, key: &Value, budget: &mut Budget) -> Answer {
     match (found, key) {
         (Some(found), _) => Ok(found),
         (None, Value::Str(name))
-            if !matches!(value, Value::Map(_)) || methods::exists(value, name.as_str()) =>
+            if !matches!(value, Value::Map(_))
+                || methods::exists(value, name.as_str())
+                || methods::is_forbidden(value, name.as_str()) =>
         {
             attribute(value, &name.as_str().into(), budget)
         }

@@ -13,7 +13,10 @@ use super::text::Text;
 pub(super) type Result<T> = core::result::Result<T, TemplateError>;
 
 /// How deep statements, brackets and chains of operators may nest. The evaluator recurses over them.
-const MAX_NESTING: u32 = 100;
+const MAX_NESTING: u32 = 160;
+
+/// What a bracket or statement counts as, since parsing one takes more of the stack than an operator.
+const BRACKET: u32 = 4;
 
 pub(super) struct Parser {
     tokens: alloc::vec::IntoIter<Token>,
@@ -127,6 +130,7 @@ impl Parser {
     /// Parses something one level deeper.
     pub(super) fn nested<T>(&mut self, parse: impl FnOnce(&mut Parser) -> Result<T>) -> Result<T> {
         let before = self.depth;
+        self.depth += BRACKET - 1;
         self.chain()?;
         let parsed = parse(self);
         self.depth = before;

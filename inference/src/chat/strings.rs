@@ -167,7 +167,7 @@ fn split_at(text: &str, separator: &str, limit: usize, side: Side) -> Vec<Range<
 
 fn split_words(text: &str, limit: usize, side: Side) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
-    let mut rest = stripped(text, None, Side::Both);
+    let mut rest = stripped(text, None, side);
     while !rest.is_empty() && ranges.len() < limit {
         let slice = &text[rest.clone()];
         let cut = if side == Side::Right {

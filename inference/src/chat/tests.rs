@@ -130,7 +130,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "{{ 'x'.encode() }}",
-            "line 1, column 14: unknown or forbidden method `encode` of a string",
+            "line 1, column 14: unknown method `encode` of a string",
         ),
         ("{{ x.y }}", "line 1, column 5: `x` is undefined"),
         (
@@ -148,7 +148,7 @@ fn errors_say_what_and_where() {
         ),
         (
             "{% set l = [] %}{{ l.append(1) }}",
-            "line 1, column 28: unknown or forbidden method `append` of a list",
+            "line 1, column 28: `append, which would change a list,` is undefined",
         ),
     ];
     for (source, expected) in cases {
@@ -159,3 +159,117 @@ fn errors_say_what_and_where() {
         );
     }
 }
+
+/// What a hostile template might do, and which limit stops it.
+fn hostile() -> Vec<(String, &'static str)> {
+    let many = |piece: &str| piece.repeat(20_000);
+    let plain = [
+        (
+            "{% set ns = namespace(s='aa') %}{% for i in range(99999) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "memory",
+        ),
+        (
+            "{% set r = range(9999) %}{% for i in r %}{% for j in r %}{% endfor %}{% endfor %}",
+            "steps",
+        ),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "levels"),
+        (
+            "{% set ns = namespace(l=1) %}{% for i in range(99) %}{% set ns.l = [ns.l] %}{% endfor %}",
+            "levels",
+        ),
+        (
+            "{% set ns = namespace(l=1) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+            "steps",
+        ),
+        (
+            "{% set ns = namespace(l=1) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}\
+          {% set ns.m = 1 %}{% for i in range(40) %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}{{ ns.l == ns.m }}",
+            "steps",
+        ),
+        (
+            "{% set ns = namespace() %}{% set ns.me = ns %}",
+            "namespace or macro inside",
+        ),
+        ("{{ 'x' * 999999999999 }}", "memory"),
+        ("{{ [0] * 999999999999 }}", "memory"),
+        ("{{ 'x' | indent(999999999999) }}", "memory"),
+        ("{{ ['x'] | tojson(indent=999999999999) }}", "memory"),
+        ("{% set x = 'x' * 100000 %}{{ x.replace('', x) }}", "memory"),
+        (
+            "{% set x = 'x' * 1000 %}{% for i in range(9999) %}{{ x }}{% endfor %}",
+            "renders to more than",
+        ),
+        (
+            "{% set x = 'x' * 600000 %}{{ x }}{{ x }}",
+            "renders to more than",
+        ),
+        ("{{ 9223372036854775807 + 1 }}", "64 bits"),
+        ("{{ 99999999999999999999 }}", "malformed literal"),
+        ("{{ -9223372036854775807 // -1 - 2 * 9 ** 99 }}", "64 bits"),
+        (
+            "{{ 'abc'[9223372036854775807:-9223372036854775807:-9223372036854775807] }}{{ 1 // 0 }}",
+            "division by zero",
+        ),
+    ];
+    let mut cases: Vec<(String, &str)> = plain
+        .iter()
+        .map(|(source, limit)| ((*source).into(), *limit))
+        .collect();
+    let opened = [
+        ("(", ")"),
+        ("[", "]"),
+        ("{1:", "}"),
+        ("f(", ")"),
+        ("x[", "]"),
+        ("not ", ""),
+        ("-", ""),
+        ("1+", ""),
+        ("1~", ""),
+    ];
+    let more = [("1**", ""), ("x or ", ""), ("1 if 1 else ", "")];
+    for (open, close) in opened.into_iter().chain(more) {
+        cases.push((
+            format!("{{{{ {}1{} }}}}", many(open), many(close)),
+            "levels",
+        ));
+    }
+    for piece in [".a", "|f", "[0]", "()", " is x"] {
+        cases.push((format!("{{{{ x{} }}}}", many(piece)), "levels"));
+    }
+    for block in [
+        "{% if 1 %}",
+        "{% for x in y %}",
+        "{% macro m() %}",
+        "{% set x %}",
+        "{% filter f %}",
+        "{% call m() %}",
+    ] {
+        cases.push((many(block), "levels"));
+    }
+    cases
+}
+
+#[test]
+fn hostile_templates_meet_a_limit_on_a_small_stack() {
+    let run = || {
+        let wrong = hostile()
+            .into_iter()
+            .map(|(source, limit)| (render(&source), source, limit));
+        let wrong: Vec<_> = wrong
+            .filter(|(error, _, limit)| !error.contains(limit))
+            .collect();
+        let shown = wrong
+            .iter()
+            .map(|(error, source, limit)| format!("{source:.200}: not {limit}: {error:.200}\n"));
+        assert!(wrong.is_empty(), "{}", shown.collect::<String>());
+    };
+    std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(run)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+/// What the deepest compilation and rendering may take of a thread's stack.
+const STACK_BYTES: usize = 256 << 10;

@@ -169,6 +169,7 @@ impl<'b> TextBuilder<'b> {
     }
 
     pub(super) fn repeat(&mut self, text: &Text, count: usize) -> Result<(), ErrorKind> {
+        self.budget.afford(text.len().saturating_mul(count))?;
         (0..count).try_for_each(|_| self.push_text(text))
     }
 
