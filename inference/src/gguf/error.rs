@@ -1,5 +1,6 @@
 //! Why a GGUF file, or a key of it, was refused.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -28,6 +29,10 @@ pub enum GgufError {
         offset: u64,
         needed: u64,
         available: u64,
+    },
+    At {
+        place: String,
+        error: Box<GgufError>,
     },
     MetadataTooLarge,
     TooMany {
@@ -111,6 +116,7 @@ impl fmt::Display for GgufError {
             Self::BigEndian => write!(f, "big-endian GGUF file: only little-endian ones are supported"),
             Self::Version { found } => write!(f, "GGUF version {found}: only versions 2 and 3 are supported"),
             Self::Truncated { offset, needed, available } => write!(f, "the file ends too early: {needed} bytes expected at offset {offset}, {available} there"),
+            Self::At { place, error } => write!(f, "{place}: {error}"),
             Self::MetadataTooLarge => write!(f, "the metadata takes more than {MAX_GGUF_METADATA_BYTES} bytes"),
             Self::TooMany { what, offset, found, limit } => write!(f, "{found} {what} at offset {offset}: at most {limit} are supported"),
             Self::NotUtf8 { owner, offset } => write!(f, "{owner}: the string at offset {offset} is not UTF-8"),
@@ -135,6 +141,19 @@ impl fmt::Display for GgufError {
 }
 
 impl core::error::Error for GgufError {}
+
+impl GgufError {
+    /// Adds the key or tensor at which reading failed, to errors that do not name it themselves.
+    pub(super) fn at(self, place: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Truncated { .. } | Self::TooMany { .. } | Self::MetadataTooLarge => Self::At {
+                place: place(),
+                error: Box::new(self),
+            },
+            other => other,
+        }
+    }
+}
 
 impl From<ReadError> for GgufError {
     fn from(error: ReadError) -> Self {

@@ -1,6 +1,7 @@
 //! The whole front of a file, checked.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -41,10 +42,12 @@ impl Header {
         let tensor_count = reader.count("tensors", MAX_GGUF_TENSORS)?;
         let key_count = reader.count("keys", MAX_GGUF_KEYS)?;
         let mut values = BTreeMap::new();
-        for _ in 0..key_count {
+        for index in 0..key_count {
             let mut key = String::new();
-            reader.string(MAX_GGUF_KEY_BYTES, "a key", &mut key)?;
-            let value = Value::read(&mut reader, &key)?;
+            let name = reader.string(MAX_GGUF_KEY_BYTES, "a key", &mut key);
+            name.map_err(|error| error.at(|| format!("key number {index}")))?;
+            let value = Value::read(&mut reader, &key);
+            let value = value.map_err(|error| error.at(|| format!("key {key}")))?;
             if values.contains_key(&key) {
                 return Err(GgufError::DuplicateKey { key });
             }
@@ -52,8 +55,10 @@ impl Header {
         }
         let alignment = alignment(&values)?;
         let mut tensors = BTreeMap::new();
-        for _ in 0..tensor_count {
-            let (name, info) = TensorInfo::read(&mut reader)?;
+        for index in 0..tensor_count {
+            let tensor = TensorInfo::read(&mut reader);
+            let (name, info) =
+                tensor.map_err(|error| error.at(|| format!("tensor number {index}")))?;
             if tensors.contains_key(&name) {
                 return Err(GgufError::DuplicateTensor { name });
             }
