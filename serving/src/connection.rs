@@ -216,6 +216,11 @@ impl Connection {
         self.peer_closed = true;
     }
 
+    /// Whether the client sends no more.
+    pub(crate) fn has_peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
     /// Notes that the client took `count` bytes.
     pub(crate) fn sent(&mut self, count: usize, now: Duration) {
         self.out.consume(count);

@@ -242,6 +242,10 @@ impl<B: Backend> Server<B> {
             Ok(endpoint) => return self.describe(index, &exchange, &endpoint),
             Err(problem) => return self.refuse(index, &exchange, &problem),
         };
+        if self.connections[index].has_peer_closed() {
+            // Asked ahead, and left: nothing is begun, and what was answered before is still sent.
+            return self.connections[index].answered(&Exchange::default(), self.now);
+        }
         match self.submit(format, &body) {
             Ok((
                 delivery,

@@ -129,6 +129,19 @@ fn what_was_answered_before_a_client_closed_its_side_is_still_sent() {
 }
 
 #[test]
+fn what_a_client_asked_for_ahead_is_not_begun_once_it_has_left() {
+    let mut rig = Rig::new();
+    let id = rig.open();
+    let pages = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20);
+    rig.send(id, &pages);
+    rig.send(id, &endless(true));
+    rig.server.peer_closed(id);
+    assert_eq!(Reply::parse_all(&rig.read(id)).len(), 20);
+    assert!(rig.server.should_close(id));
+    assert_free(&mut rig);
+}
+
+#[test]
 fn a_stream_that_is_not_read_ends_and_the_others_do_not() {
     let mut rig = Rig::new();
     let [deaf, other] = [rig.open(), rig.open()];
