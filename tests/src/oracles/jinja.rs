@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{once, run};
+use super::python;
 
 /// The version that is compared with.
 const VERSION: &str = "3.1.6";
@@ -24,15 +24,7 @@ impl Jinja {
     /// # Errors
     /// If Jinja cannot be had or Python does not start.
     pub fn start() -> Result<Self> {
-        let packages = once(&format!("jinja2-{VERSION}"), |folder| {
-            run(
-                Command::new("python3")
-                    .args(["-m", "pip", "install", "--quiet", "--target"])
-                    .arg(folder)
-                    .arg(format!("jinja2=={VERSION}")),
-                "apt-get install python3-pip",
-            )
-        })?;
+        let packages = python::package("jinja2", VERSION)?;
         let mut process = Command::new("python3")
             .args(["-c", include_str!("jinja.py")])
             .env("PYTHONPATH", packages)

@@ -6,6 +6,8 @@
 
 mod jinja;
 mod llama_cpp;
+mod openai;
+mod python;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
+pub use openai::openai_client;
 
 /// The folder that all oracles are kept in.
 #[must_use]
