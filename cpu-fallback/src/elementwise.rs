@@ -20,7 +20,7 @@ pub(crate) fn softmax(x: &mut [f32], scale: f32) {
     }
     let inverse = 1.0 / sum(x);
     for x in x.iter_mut() {
-        *x *= inverse;
+        *x = round_to_f16(*x * inverse);
     }
 }
 
@@ -29,6 +29,23 @@ pub(crate) fn swiglu(gate: &mut [f32], up: &[f32]) {
     for (gate, up) in gate.iter_mut().zip(up) {
         *gate = *gate / (1.0 + exp(-*gate)) * up;
     }
+}
+
+/// The nearest F16, ties to even; numbers too large for F16 keep F16's precision.
+#[inline]
+pub(crate) fn round_to_f16(x: f32) -> f32 {
+    /// Bits of an f32's fraction that F16 lacks.
+    const EXCESS: u32 = 13;
+    /// F16's smallest normal number, 2^-14; below it, F16s are multiples of 2^-24.
+    const NORMAL: f32 = 6.103_515_6e-5;
+    /// f32s near this one are multiples of 2^-24.
+    const ROUND: f32 = 0.75;
+
+    let bits = x.to_bits();
+    let half = (1 << (EXCESS - 1)) - 1 + (bits >> EXCESS & 1);
+    let rounded = f32::from_bits(bits.wrapping_add(half) & !((1 << EXCESS) - 1));
+    let subnormal = (x + ROUND) - ROUND;
+    if x.abs() < NORMAL { subnormal } else { rounded }
 }
 
 /// `e^x` within 3 units in the last place; 0 below the smallest normal number, clamped to `e^88` above.

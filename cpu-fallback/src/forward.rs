@@ -12,7 +12,7 @@ use inference::model::{Hyperparameters, Model, Tensor, WeightType};
 
 use crate::attention::{Past, attend};
 use crate::cache::KvCache;
-use crate::elementwise::{rms_norm, swiglu};
+use crate::elementwise::{rms_norm, round_to_f16, swiglu};
 use crate::fork_join::ForkJoin;
 use crate::kernels::{Kernels, Panel, dequantise, quantise};
 use crate::memory::{CpuError, product, zeroed};
@@ -22,10 +22,14 @@ use crate::rope::Rope;
 /// Rows of weights that a range of a product's columns begins at a multiple of: the tallest tile of any kernel.
 const ROW_GRANULE: usize = 4;
 
-/// What products multiply with: `[T][columns]`, as f32 and, for block weights, quantised.
+/// What products multiply with, `[T][columns]`: for each weight type in the precision that llama.cpp uses with it, so that
+/// two right answers stay as near to each other as f32 sums allow.
 struct Activations {
     columns: usize,
     values: Vec<f32>,
+    /// For F16 weights: rounded to F16.
+    halves: Vec<f32>,
+    /// For block weights: integers, and the scale of each block.
     quants: Vec<i8>,
     scales: Vec<f32>,
 }
@@ -33,13 +37,14 @@ struct Activations {
 impl Activations {
     /// Bytes of each token.
     fn token_bytes(columns: usize) -> usize {
-        columns * (4 + 1) + columns / 32 * 4
+        columns * (4 + 4 + 1) + columns / 32 * 4
     }
 
     fn new(buffer: &'static str, tokens: usize, columns: usize) -> Result<Self, CpuError> {
         Ok(Self {
             columns,
             values: zeroed(buffer, product(&[tokens, columns])?)?,
+            halves: zeroed(buffer, tokens * columns)?,
             quants: zeroed(buffer, tokens * columns)?,
             scales: zeroed(buffer, tokens * (columns / 32))?,
         })
@@ -49,25 +54,51 @@ impl Activations {
         &mut self.values[token * self.columns..][..self.columns]
     }
 
-    /// Quantises the first `tokens`.
-    fn quantise(&mut self, tokens: usize) {
+    /// Converts the values of the first `tokens` to what `operands` asks for.
+    fn convert(&mut self, tokens: usize, operands: Operands) {
         let scales = self.columns / 32;
         for t in 0..tokens {
             let elements = t * self.columns..(t + 1) * self.columns;
-            quantise(
-                &self.values[elements.clone()],
-                &mut self.quants[elements],
-                &mut self.scales[t * scales..][..scales],
-            );
+            let values = &self.values[elements.clone()];
+            if operands.halves {
+                for (half, value) in self.halves[elements.clone()].iter_mut().zip(values) {
+                    *half = round_to_f16(*value);
+                }
+            }
+            if operands.quants {
+                let scales = &mut self.scales[t * scales..][..scales];
+                quantise(values, &mut self.quants[elements], scales);
+            }
         }
     }
 
-    fn panel(&self) -> Panel<'_> {
+    /// What weights of this type are multiplied with.
+    fn panel(&self, weight_type: WeightType) -> Panel<'_> {
         Panel {
             columns: self.columns,
-            values: &self.values,
+            values: match weight_type {
+                WeightType::F16 => &self.halves,
+                _ => &self.values,
+            },
             quants: &self.quants,
             scales: &self.scales,
+        }
+    }
+}
+
+/// Which forms of activations a model's matrices want beside f32.
+#[derive(Clone, Copy)]
+struct Operands {
+    halves: bool,
+    quants: bool,
+}
+
+impl Operands {
+    fn of(model: &Model) -> Self {
+        let has = |kind| matrices(model).any(|tensor| tensor.weight_type == kind);
+        Self {
+            halves: has(WeightType::F16),
+            quants: has(WeightType::Q8_0) || has(WeightType::Q4_0),
         }
     }
 }
@@ -101,8 +132,7 @@ pub(crate) struct RunState {
     rope: Rope,
     /// Norm weights as f32: `[layer]`, each of attention and feed-forward, `[E]`; last the output's.
     norms: Vec<f32>,
-    /// Whether any matrix wants quantised activations.
-    quantised: bool,
+    operands: Operands,
 }
 
 impl RunState {
@@ -161,8 +191,7 @@ impl RunState {
             scores_length,
             rope: Rope::new(shape, factors, batch_tokens)?,
             norms: norms(model)?,
-            quantised: matrices(model)
-                .any(|tensor| matches!(tensor.weight_type, WeightType::Q8_0 | WeightType::Q4_0)),
+            operands: Operands::of(model),
         })
     }
 }
@@ -198,20 +227,21 @@ fn norms(model: &Model) -> Result<Vec<f32>, CpuError> {
     Ok(norms)
 }
 
-/// `store(t, r, row[r] . panel[t])` for these rows of a matrix and the first `tokens` of the panel.
+/// `store(t, r, row[r] . x[t])` for these rows of a matrix and the first `tokens` of `x`.
 fn multiply(
     kernels: &Kernels,
     model: &Model,
     matrix: &Tensor,
     rows: core::ops::Range<usize>,
-    panel: &Panel<'_>,
+    x: &Activations,
     tokens: usize,
     store: impl FnMut(usize, usize, f32),
 ) {
     let row_bytes = matrix.row_bytes();
     let weights = &model.bytes(matrix)[rows.start * row_bytes..rows.end * row_bytes];
     let kernel = kernels.rows_of(matrix.weight_type);
-    kernel.multiply(weights, row_bytes, panel, tokens, store);
+    let panel = x.panel(matrix.weight_type);
+    kernel.multiply(weights, row_bytes, &panel, tokens, store);
 }
 
 /// What the parts of a step share.
@@ -227,9 +257,8 @@ impl<P: ForkJoin> Context<'_, P> {
         let out = &mut out[..tokens * matrix.rows];
         let job = |[mut out]: [Columns<'_>; 1]| {
             let rows = out.range();
-            let panel = x.panel();
             let add = |t: usize, r: usize, value: f32| out.row(t)[r] += value;
-            multiply(self.kernels, self.model, matrix, rows, &panel, tokens, add);
+            multiply(self.kernels, self.model, matrix, rows, x, tokens, add);
         };
         columns(self.pool, [out], matrix.rows, ROW_GRANULE, job);
     }
@@ -246,9 +275,8 @@ impl<P: ForkJoin> Context<'_, P> {
                 if first < end {
                     let offset = first - range.start;
                     let rows = first - top..end - top;
-                    let panel = x.panel();
                     let set = |t: usize, r: usize, value: f32| out.row(t)[offset + r] = value;
-                    multiply(self.kernels, self.model, matrix, rows, &panel, tokens, set);
+                    multiply(self.kernels, self.model, matrix, rows, x, tokens, set);
                 }
                 top += matrix.rows;
             }
@@ -346,9 +374,7 @@ impl<P: ForkJoin> Context<'_, P> {
         for (t, x) in state.x.chunks_exact(length).take(tokens).enumerate() {
             rms_norm(x, weight, shape.rms_epsilon, state.normed.token(t));
         }
-        if state.quantised {
-            state.normed.quantise(tokens);
-        }
+        state.normed.convert(tokens, state.operands);
     }
 
     /// Rotates queries and keys, and stores keys and values in the cache.
@@ -368,6 +394,9 @@ impl<P: ForkJoin> Context<'_, P> {
             let (rotated, values) = row.split_at_mut(heads + kv);
             for head in rotated.chunks_exact_mut(shape.head_length) {
                 state.rope.rotate(t, head);
+            }
+            for query in &mut rotated[..heads] {
+                *query = round_to_f16(*query);
             }
             let Place { sequence, position } = state.places[t];
             let block = batch[sequence].blocks[position / KV_BLOCK_TOKENS];
@@ -411,9 +440,7 @@ impl<P: ForkJoin> Context<'_, P> {
             state.scores_length,
             job,
         );
-        if state.quantised {
-            state.heads.quantise(tokens);
-        }
+        state.heads.convert(tokens, state.operands);
     }
 
     /// `gate[t] = silu(W_gate normed[t]) * W_up normed[t]`.
@@ -427,9 +454,8 @@ impl<P: ForkJoin> Context<'_, P> {
         let job = |mut both: [Columns<'_>; 2]| {
             for (out, matrix) in both.iter_mut().zip([gate, up]) {
                 let rows = out.range();
-                let panel = x.panel();
                 let set = |t: usize, r: usize, value: f32| out.row(t)[r] = value;
-                multiply(self.kernels, self.model, matrix, rows, &panel, tokens, set);
+                multiply(self.kernels, self.model, matrix, rows, x, tokens, set);
             }
             let [gate, up] = &mut both;
             for t in 0..tokens {
@@ -437,8 +463,6 @@ impl<P: ForkJoin> Context<'_, P> {
             }
         };
         columns(self.pool, matrices, width, ROW_GRANULE, job);
-        if state.quantised {
-            state.gate.quantise(tokens);
-        }
+        state.gate.convert(tokens, state.operands);
     }
 }

@@ -1,8 +1,9 @@
 //! Rotary position embedding: neighbouring elements `2 i` and `2 i + 1` of a head, taken as a complex number, are turned by
 //! `position * base^(-2 i / dimensions)` (the order in which GGUF stores Llama's heads).
 //!
-//! The angles of a step's positions are computed once per step, in f64: at position 100,000 an f32 angle would be off by
-//! up to 0.004.
+//! The angles of a step's positions are computed once per step, in f32 and from one pair to the next, exactly as llama.cpp
+//! does. More precise angles would agree less: where activations are quantised, a difference of 1e-5 moves some of them to
+//! the next integer, and a few layers later two right answers differ by as much as quantising costs.
 
 use alloc::vec::Vec;
 
@@ -11,50 +12,53 @@ use inference::model::Hyperparameters;
 use crate::memory::{CpuError, zeroed};
 
 pub(crate) struct Rope {
-    /// Radians per position, one for each pair.
-    frequencies: Vec<f64>,
+    /// Quotient of the angles of a pair and of the one before: `base^(-2 / dimensions)`.
+    ratio: f32,
+    /// Multiplies all angles.
+    scale: f32,
+    /// Divide the angles, one for each pair.
+    factors: Vec<f32>,
     /// `[tokens][pairs]`: cosine and sine.
     turns: Vec<(f32, f32)>,
 }
 
 impl Rope {
-    /// `factors` divide the frequencies, one for each pair.
     pub(crate) fn new(
         shape: &Hyperparameters,
         factors: Option<&[f32]>,
         batch_tokens: usize,
     ) -> Result<Self, CpuError> {
         let pairs = shape.rope_dimensions / 2;
-        let mut frequencies = zeroed("rotation frequencies", pairs)?;
-        for (i, frequency) in frequencies.iter_mut().enumerate() {
-            let exponent = -2.0 * i as f64 / shape.rope_dimensions as f64;
-            *frequency = libm::pow(f64::from(shape.rope_base), exponent)
-                * f64::from(shape.rope_frequency_scale)
-                / factors.map_or(1.0, |factors| f64::from(factors[i]));
+        let mut own = zeroed("rotation factors", pairs)?;
+        match factors {
+            Some(factors) => own.copy_from_slice(factors),
+            None => own.fill(1.0),
         }
+        let exponent = f64::from(-2.0 / shape.rope_dimensions as f32);
         Ok(Self {
-            frequencies,
+            ratio: libm::pow(f64::from(shape.rope_base), exponent) as f32,
+            scale: shape.rope_frequency_scale,
+            factors: own,
             turns: zeroed("rotations", batch_tokens * pairs)?,
         })
     }
 
     /// Makes ready for the tokens of a step, which stand at these positions.
     pub(crate) fn prepare(&mut self, positions: impl Iterator<Item = usize>) {
-        let pairs = self.frequencies.len();
-        if pairs == 0 {
-            return;
-        }
-        for (turns, position) in self.turns.chunks_exact_mut(pairs).zip(positions) {
-            for (turn, frequency) in turns.iter_mut().zip(&self.frequencies) {
-                let angle = position as f64 * frequency;
-                *turn = (libm::cos(angle) as f32, libm::sin(angle) as f32);
+        let turns = self.turns.chunks_exact_mut(self.factors.len());
+        for (turns, position) in turns.zip(positions) {
+            let mut angle = position as f32;
+            for (turn, factor) in turns.iter_mut().zip(&self.factors) {
+                let scaled = self.scale * (angle / factor);
+                *turn = (libm::cosf(scaled), libm::sinf(scaled));
+                angle *= self.ratio;
             }
         }
     }
 
     /// Turns one head of the step's token number `token`.
     pub(crate) fn rotate(&self, token: usize, head: &mut [f32]) {
-        let pairs = self.frequencies.len();
+        let pairs = self.factors.len();
         let turns = &self.turns[token * pairs..][..pairs];
         for (pair, (cos, sin)) in head.chunks_exact_mut(2).zip(turns) {
             let (re, im) = (pair[0], pair[1]);

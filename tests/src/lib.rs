@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod census;
+pub mod evaluation;
 pub mod hosted;
 pub mod http;
 pub mod oracles;
 pub mod random;
+pub mod random_model;

@@ -14,6 +14,7 @@ use core::arch::x86_64::*;
 use super::floats::{lanes_avx2, lanes_avx512};
 use super::lanes::{LANES, maximum, tree};
 use super::{Panel, RowKernel, Sums};
+use crate::elementwise::round_to_f16;
 
 /// Elements of a block.
 pub(super) const BLOCK: usize = 32;
@@ -110,7 +111,7 @@ pub(crate) fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32]) {
         } else {
             (largest / 127.0, 127.0 / largest)
         };
-        *scale = forward;
+        *scale = round_to_f16(forward);
         for (quant, x) in quants.iter_mut().zip(x) {
             *quant = (x * inverse + ROUND).to_bits() as i8;
         }

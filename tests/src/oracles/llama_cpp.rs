@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::{once, run};
 
 /// The release whose `vendor/llama.cpp` is compared with.
-const VERSION: &str = "0.3.36";
+pub(super) const VERSION: &str = "0.3.36";
 
 /// llama.cpp's source folder, with its `models/ggml-vocab-*.gguf`.
 ///

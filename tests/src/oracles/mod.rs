@@ -6,6 +6,7 @@
 
 mod jinja;
 mod llama_cpp;
+mod logits;
 mod openai;
 mod python;
 
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
+pub use logits::llama_cpp_logits;
 pub use openai::openai_client;
 
 /// The folder that all oracles are kept in.
