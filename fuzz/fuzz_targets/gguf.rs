@@ -1,0 +1,7 @@
+//! Fuzzes `gguf` of `../targets.rs`.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::gguf(data));
