@@ -28,6 +28,7 @@ mod methods;
 mod operators;
 mod parser;
 mod predicates;
+mod sequences;
 mod strings;
 mod text;
 mod value;
