@@ -144,7 +144,7 @@ fn help_names_every_option_and_an_example() {
     let names: Vec<_> = commands.filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains(&"serve") && names.len() == 10, "{names:?}");
     for name in names {
-        let help = run_with(&[name, "--", "--help"], "");
+        let help = run_with(&["--", name, "--", "--help"], "");
         assert_eq!(help.status, 0, "{name}");
         assert!(help.out.contains("--model F.gguf"), "{}", help.out);
         let example = format!("Example: cargo hosted -- {name} --model ");

@@ -80,17 +80,11 @@ const COMMANDS: [Command; 10] = [
 
 /// Runs a command line.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
-    let mut arguments: Vec<OsString> = arguments.collect();
-    // A lone `--` may stand before or after the command, as cargo's users are used to write one.
-    if let Some(at) = arguments
-        .iter()
-        .take(2)
-        .position(|argument| argument == "--")
-    {
-        arguments.remove(at);
-    }
-    let mut arguments = arguments.into_iter();
+    // A lone `--` may stand before and after the command, as cargo's users are used to write one.
+    let mut arguments = arguments.peekable();
+    arguments.next_if(|argument| argument == "--");
     let name = arguments.next().unwrap_or_else(|| "--help".into());
+    arguments.next_if(|argument| argument == "--");
     if name == "--help" || name == "-h" || name == "help" {
         write!(std::io::stdout(), "{}", overview())?;
         return Ok(());
