@@ -6,7 +6,9 @@
 //! - A worker counts off after its job (release), and the caller reads zero (acquire): what jobs wrote happens-before the
 //!   return. No worker touches the job afterwards, so that the borrow may end.
 //! - A worker announces that it sleeps, then looks at `round` once more; the caller changes `round`, then looks who sleeps.
-//!   All four are sequentially consistent, so that at least one of the two sees the other: no wake-up is lost.
+//!   All four are sequentially consistent, so that at least one of the two sees the other: no wake-up is lost. The caller
+//!   sleeps in the same way while it waits for `running`: on a host with fewer processors than this machine has cores, a
+//!   core that spins keeps another from working.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{
@@ -26,6 +28,9 @@ pub trait Parking: Sync {
     fn wake(&self, worker: usize);
 }
 
+/// The worker that is the caller itself.
+const CALLER: usize = 0;
+
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// What the workers of a pool share.
@@ -37,7 +42,7 @@ pub struct Rounds<P> {
     job: UnsafeCell<Option<Job<'static>>>,
     running: AtomicUsize,
     busy: AtomicBool,
-    /// By worker; that of worker 0, the caller, is unused.
+    /// By worker.
     asleep: Box<[AtomicBool]>,
 }
 
@@ -75,7 +80,7 @@ impl<P: Parking> Rounds<P> {
     pub fn work(&self, worker: usize, go_on: impl Fn() -> bool) {
         let mut seen = 0;
         loop {
-            self.wait_for_round_after(seen, worker);
+            self.wait(worker, &|| self.round.load(SeqCst) != seen);
             seen = seen.wrapping_add(1);
             // SAFETY: the round changed (acquire, in the wait), so that the caller has written the job, and it waits for
             // this worker's count-off below before it writes or drops it.
@@ -84,7 +89,9 @@ impl<P: Parking> Rounds<P> {
                 job(worker);
             }
             let stay = go_on();
-            self.running.fetch_sub(1, Release);
+            if self.running.fetch_sub(1, SeqCst) == 1 {
+                self.wake_if_asleep(CALLER);
+            }
             if !stay {
                 return;
             }
@@ -96,18 +103,24 @@ impl<P: Parking> Rounds<P> {
         (1..self.asleep.len()).for_each(|worker| self.parking.wake(worker));
     }
 
-    fn wait_for_round_after(&self, seen: usize, worker: usize) {
+    /// Waits until `awaited`, which whoever makes it hold follows by waking `worker` if that is asleep.
+    fn wait(&self, worker: usize, awaited: &dyn Fn() -> bool) {
         loop {
             for _ in 0..=self.spins {
-                if self.round.load(Acquire) != seen {
+                if awaited() {
                     return;
                 }
                 spin_loop();
             }
             self.asleep[worker].store(true, SeqCst);
-            self.parking
-                .park(worker, &|| self.round.load(SeqCst) != seen);
+            self.parking.park(worker, awaited);
             self.asleep[worker].store(false, SeqCst);
+        }
+    }
+
+    fn wake_if_asleep(&self, worker: usize) {
+        if self.asleep[worker].load(SeqCst) {
+            self.parking.wake(worker);
         }
     }
 }
@@ -129,16 +142,10 @@ impl<P: Parking> ForkJoin for Rounds<P> {
         // SAFETY: no worker reads it now: all counted off in the round before, and this round has not begun.
         unsafe { *self.job.get() = Some(job_for_workers) };
         self.round.fetch_add(1, SeqCst);
-        for worker in 1..self.workers() {
-            if self.asleep[worker].load(SeqCst) {
-                self.parking.wake(worker);
-            }
-        }
+        (1..self.workers()).for_each(|worker| self.wake_if_asleep(worker));
         job(0);
         // No deadline: a worker that does not finish is computing, or panicked, which ends the kernel.
-        while self.running.load(Acquire) != 0 {
-            spin_loop();
-        }
+        self.wait(CALLER, &|| self.running.load(SeqCst) == 0);
         self.busy.store(false, Release);
     }
 }

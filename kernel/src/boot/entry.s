@@ -112,7 +112,7 @@ limine_start:
     ud2
 
 // Turns on SSE, AVX and AVX-512 as far as the processor has them. Every core calls it before it runs any Rust, because
-// compiled code uses vector registers wherever it likes. Clobbers rax, rbx, rcx, rdx; needs 8 bytes of stack.
+// compiled code uses vector registers wherever it likes. Clobbers rax, rbx, rcx, rdx; needs 16 bytes of stack.
 .global enable_vector_state
 enable_vector_state:
     mov rax, cr0
@@ -137,7 +137,11 @@ enable_vector_state:
     xor edx, edx
     xor ecx, ecx
     xsetbv
-3:  ret
+3:  fninit
+    push 0x1f80                         // all floating-point exceptions masked, round to nearest, denormals kept:
+    ldmxcsr [rsp]                       // the same on every core, whatever the firmware left
+    add rsp, 8
+    ret
 
 .section .bss.boot_tables, "aw", @nobits
 .balign 4096

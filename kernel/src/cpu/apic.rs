@@ -105,6 +105,11 @@ pub fn init_core() {
     write(register::TIMER_DIVIDE, DIVIDE_BY_16);
 }
 
+/// Whether interrupts can be sent to the core of this id: without x2APIC it has eight bits, of which all ones mean all cores.
+pub fn reaches(core: u32) -> bool {
+    REGISTERS.load(Ordering::Relaxed) == 0 || core < 0xff
+}
+
 /// Resets another core, which then waits for [`send_startup`].
 pub fn send_init(core: u32) -> Result<(), TimedOut> {
     send(core, ICR_INIT | ICR_ASSERT)
