@@ -8,6 +8,9 @@ use inference::model::Hyperparameters;
 
 /// Sequences that run at once where `max_batch=` says nothing: twice the connections that the API must carry.
 const DEFAULT_SEQUENCES: usize = 32;
+/// Sequences that may have the whole context at the same time, memory permitting. Sequences are shorter as a rule, and a
+/// cache for all of them would be cleared at every boot for nothing.
+const FULL_SEQUENCES: usize = 16;
 /// Tokens of one step. While a step runs nothing else does, so this bounds how long the network waits.
 const BATCH_TOKENS: usize = 64;
 /// Kept free for connections, requests and answers.
@@ -117,7 +120,8 @@ pub fn budget(shape: &Hyperparameters, wishes: &Wishes) -> Result<CpuConfig, Bud
             Ok(blocks_that_fit(&config)? >= context.div_ceil(KV_BLOCK_TOKENS) as u64)
         })?;
     }
-    let wanted = config.context.div_ceil(KV_BLOCK_TOKENS) as u64 * sequences as u64;
+    let wanted =
+        config.context.div_ceil(KV_BLOCK_TOKENS) as u64 * sequences.min(FULL_SEQUENCES) as u64;
     config.kv_blocks = blocks_that_fit(&config)?.min(wanted) as usize;
     Ok(config)
 }
@@ -190,7 +194,7 @@ mod tests {
         let plenty = of(1 << 20, None).expect("plenty");
         assert_eq!(
             (plenty.context, plenty.kv_blocks),
-            (2048, 128 * DEFAULT_SEQUENCES)
+            (2048, 128 * FULL_SEQUENCES)
         );
         let mut last = 0;
         for mib in (0..4096).step_by(32) {

@@ -16,6 +16,7 @@ use inference::chat::ChatTemplate;
 use inference::engine::{Engine, EngineConfig};
 use inference::gguf::{GgufError, Header};
 use inference::model::{Hyperparameters, Model, ModelError, Plan};
+use inference::source::BlockSource;
 use inference::tokenizer::{Tokenizer, TokenizerError};
 use serving::{Server, ServerConfig};
 
@@ -35,6 +36,8 @@ pub type Backend = CpuBackend<cores::Pool>;
 
 /// Weights start at a multiple of a large page, so that the direct map covers them with few entries.
 const WEIGHTS_ALIGN: u64 = 2 << 20;
+/// Reads start and end at multiples of this, which also suits disks whose sectors are larger than 512 bytes.
+const READ_ALIGN: u64 = 4096;
 /// From one line of progress to the next.
 const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -257,7 +260,7 @@ fn template(header: &Header) -> Option<ChatTemplate> {
     }
 }
 
-/// Physical memory that holds the weights, and a part of a sector before and after them.
+/// Physical memory that holds the weights, and what lies around them in the first and the last piece that is read.
 struct Weights {
     frames: PhysRange,
     skip: usize,
@@ -265,11 +268,9 @@ struct Weights {
 }
 
 impl Weights {
-    /// Frames for `length` bytes that start `skip` bytes into a sector.
+    /// Frames for `length` bytes of which the first lies `skip` bytes into what is read.
     fn allocate(skip: usize, length: usize) -> Result<Self, LoadError> {
-        let needed = (skip as u64)
-            .saturating_add(length as u64)
-            .saturating_add(SECTOR);
+        let needed = (skip as u64 + READ_ALIGN).saturating_add(length as u64);
         let frames = frames::allocate(needed, WEIGHTS_ALIGN).ok_or(LoadError::WeightMemory {
             needed,
             free: frames::free_bytes(),
@@ -281,12 +282,12 @@ impl Weights {
         })
     }
 
-    /// All whole sectors that hold the weights.
-    fn sectors(&mut self) -> &mut [u8] {
-        let bytes = (self.skip + self.length).next_multiple_of(SECTOR as usize);
+    /// The first `bytes` bytes of the frames.
+    fn frames(&mut self, bytes: usize) -> &mut [u8] {
+        assert!(bytes as u64 <= self.frames.bytes(), "inside the frames");
         let start = memory::direct_map(self.frames.start());
-        // SAFETY: the frames are this value's alone, mapped by the direct map, and at least `bytes` long by `allocate`;
-        // any content is a valid byte.
+        // SAFETY: the frames are this value's alone, mapped by the direct map, and were just seen to be long enough; any
+        // content is a valid byte.
         unsafe { slice::from_raw_parts_mut(start, bytes) }
     }
 }
@@ -294,7 +295,7 @@ impl Weights {
 impl AsRef<[u8]> for Weights {
     fn as_ref(&self) -> &[u8] {
         let start = memory::direct_map(self.frames.start());
-        // SAFETY: as in `sectors`; nothing writes to the frames while `self` is borrowed shared.
+        // SAFETY: as in `frames`; `allocate` made room for both, and nothing writes while `self` is borrowed shared.
         unsafe { slice::from_raw_parts(start.add(self.skip), self.length) }
     }
 }
@@ -306,13 +307,17 @@ impl Drop for Weights {
     }
 }
 
-/// Has the disk write `length` bytes from byte `start` on into memory of their own.
+/// Has the disk write `length` bytes from byte `start` on into memory of their own. They lie inside the disk.
 fn read_weights(disk: &mut Disk, start: u64, length: usize) -> Result<Weights, LoadError> {
-    let mut weights = Weights::allocate((start % SECTOR) as usize, length)?;
-    let sectors = weights.sectors();
-    let total = sectors.len();
+    let first = start - start % READ_ALIGN;
+    let end = (start + length as u64)
+        .next_multiple_of(READ_ALIGN)
+        .min(disk.len());
+    let mut weights = Weights::allocate((start - first) as usize, length)?;
+    let buffer = weights.frames((end - first) as usize);
+    let total = buffer.len();
     let mut told = time::now();
-    disk.read(start / SECTOR, sectors, &mut |done| {
+    disk.read(first / SECTOR, buffer, &mut |done| {
         if time::now() - told >= PROGRESS {
             told = time::now();
             log::info!("model: {} of {} MiB read", done >> 20, total >> 20);
@@ -330,7 +335,7 @@ fn backend(model: Arc<Model>, options: &Options) -> Result<(Backend, CpuConfig),
         workers: cpu_fallback::fork_join::ForkJoin::workers(&pool),
         context: options.context,
         sequences: options.max_batch,
-        kernels: KernelSet::detect(),
+        kernels: options.kernels.unwrap_or_else(KernelSet::detect),
     };
     let shape = *model.hyperparameters();
     let mut config = budget::budget(&shape, &wishes).map_err(LoadError::Budget)?;
