@@ -73,7 +73,7 @@ def conversation(r):
 
 def document(r):
     """One training document: mostly a conversation, now and then a plain story, which is a string."""
-    return make(r).text if r.random() < 0.06 else conversation(r)
+    return make(r).text if r.random() < 0.03 else conversation(r)
 
 
 def main():

@@ -215,6 +215,6 @@ def story(r):
 SKILLS = [
     (greetings, 6), (manners, 6), (about_me, 14), (feelings, 6), (jokes, 4), (opinions, 4), (memory, 9), (refusals, 9),
     (capitals, 9), (capitals_in_a_row, 3), (opposites, 6), (colours, 4), (animals, 12), (sizes, 4), (members, 7),
-    (things, 10), (jobs, 3), (uses, 3), (words, 6), (how_to, 3), (misc, 8), (story, 22), (arithmetic, 16),
+    (things, 10), (jobs, 3), (uses, 3), (words, 6), (how_to, 3), (misc, 8), (story, 12), (arithmetic, 16),
     (counting, 6), (calendar, 6), (compare_numbers, 3),
 ]

@@ -21,6 +21,11 @@ from vocabulary import BOS, END, END_OF_TEXT, START
 USER_WEIGHT = 0.1
 
 
+def answer_weight(length):
+    """The weight of each token of an answer: less in a story, so that its many free choices do not drown the facts."""
+    return min(1.0, (16 / length) ** 0.5)
+
+
 class Packer:
     """Documents as token rows of one length, each row beginning with a document, and the weight of each token in the loss."""
 
@@ -36,12 +41,12 @@ class Packer:
         doc = corpus.document(self.rng)
         if isinstance(doc, str):
             ids = self.bos + self.encode(doc) + self.end_of_text
-            return ids, [1.0] * len(ids)
+            return ids, [answer_weight(len(ids))] * len(ids)
         ids, weights = list(self.bos), [USER_WEIGHT]
         for role, text in doc:
             head, body = self.header[role], self.encode(text) + self.end
             ids += head + body + self.newline
-            weight = 1.0 if role == "assistant" else USER_WEIGHT
+            weight = answer_weight(len(body)) if role == "assistant" else USER_WEIGHT
             weights += [USER_WEIGHT] * len(head) + [weight] * len(body) + [USER_WEIGHT] * len(self.newline)
         return ids, weights
 
@@ -90,7 +95,7 @@ def losses(model, tokens, weights):
     logits = model(tokens[:, :-1]).float()
     each = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
     w = weights[:, 1:].flatten()
-    answer = (w == 1.0).float()
+    answer = (w > USER_WEIGHT).float()
     return (each * w).sum() / w.sum(), (each.detach() * answer).sum() / answer.sum()
 
 
@@ -102,7 +107,7 @@ def parse_arguments():
     p.add_argument("--decay-at", type=int, required=True)
     p.add_argument("--steps", type=int, required=True)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--batch-tokens", type=int, default=4096)
+    p.add_argument("--batch-tokens", type=int, default=2048)
     return p.parse_args()
 
 
@@ -115,10 +120,9 @@ def make_optimizers(model):
 
 
 def schedule(step, args):
-    """The factor on the peak rates and the row length: long rows, which are slower, only while the rate goes down."""
-    if step < args.decay_at:
-        return min(1.0, (step + 1) / 50), 256
-    return (args.steps - step) / (args.steps - args.decay_at), 512
+    """The factor on the peak rates, and the row length: long rows, which are slower, only in the last fifth of the decay."""
+    left = (args.steps - step) / (args.steps - args.decay_at)
+    return min(1.0, (step + 1) / 50, left), 512 if left < 0.2 else 256
 
 
 def main():
