@@ -54,10 +54,12 @@ impl fmt::Display for DiskError {
             Self::Transport(error) => error.fmt(f),
             Self::Driver(error) => write!(f, "virtio disk: {error}"),
             Self::Status { sector, status } => {
-                write!(
-                    f,
-                    "the disk reports {status:?} reading from sector {sector} on"
-                )
+                let what = match *status {
+                    RespStatus::IO_ERR => "an I/O error",
+                    RespStatus::UNSUPPORTED => "that it does not support a request",
+                    _ => "an unknown status",
+                };
+                write!(f, "the disk reports {what} reading from sector {sector} on")
             }
             Self::Silent { sector } => write!(
                 f,

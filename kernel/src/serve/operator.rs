@@ -21,6 +21,9 @@ use crate::{boot, console, cores, cpu, power, serial, time};
 const PROMPT: &str = "infernel> ";
 /// Bytes from the serial port that one poll takes.
 const BYTES_PER_POLL: usize = 256;
+/// How long the next byte of a line is waited for, ten times what it takes at 115200 baud: a poll may come only once per
+/// step of a large model, and a line should not take a step per byte.
+const NEXT_BYTE: Duration = Duration::from_millis(1);
 
 /// The console and what it knows.
 pub struct Operator<C> {
@@ -75,7 +78,8 @@ impl<C: Copy> Operator<C> {
         }
         let mut active = false;
         for _ in 0..BYTES_PER_POLL {
-            let Some(byte) = serial::read_byte() else {
+            let patience = if active { NEXT_BYTE } else { Duration::ZERO };
+            let Some(byte) = serial_byte(patience) else {
                 break;
             };
             active = true;
@@ -286,6 +290,18 @@ impl<C: Copy> Operator<C> {
             config.kernels.name()
         )
     }
+}
+
+/// The next byte from the serial port, if it comes within `patience`.
+fn serial_byte(patience: Duration) -> Option<u8> {
+    let mut byte = None;
+    let read = || {
+        byte = serial::read_byte();
+        byte.is_some()
+    };
+    // Not to come in time is what usually happens.
+    let _ = time::wait_until("a byte", patience, read);
+    byte
 }
 
 fn mem(out: &mut String) -> fmt::Result {
