@@ -12,7 +12,8 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32])
     }
 }
 
-/// `x = exp(scale * x) / sum(exp(scale * x))`, with the largest exponent moved to 0.
+/// `x = exp(scale * x) / sum(exp(scale * x))`, with the largest exponent moved to 0; rounded to F16, like the values that
+/// these weights meet.
 pub(crate) fn softmax(x: &mut [f32], scale: f32) {
     let largest = maximum(x) * scale;
     for x in x.iter_mut() {
@@ -106,11 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn rounding_to_f16_is_what_converting_does() {
+        for bits in (0..0x477f_e000u32).step_by(977) {
+            for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
+                assert_eq!(round_to_f16(x), half::f16::from_f32(x).to_f32(), "{x:e}");
+            }
+        }
+    }
+
+    #[test]
     fn softmax_sums_to_one_and_keeps_ratios() {
         let mut x = [1000.0, 1001.0, 999.0, -1e9];
         softmax(&mut x, 0.5);
-        assert!((x.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        assert!((x[1] / x[0] - 0.5f32.exp()).abs() < 1e-6);
+        // Each is rounded to F16.
+        assert!((x.iter().sum::<f32>() - 1.0).abs() < 1.0 / 2048.0);
+        assert!((x[1] / x[0] - 0.5f32.exp()).abs() < 2.0 / 2048.0);
         assert_eq!(x[3], 0.0);
     }
 }

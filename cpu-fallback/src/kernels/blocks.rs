@@ -7,13 +7,12 @@
 //!
 //! Error bound against the exact product of the quantised numbers: the product of the scales is rounded once, a lane
 //! once per second block, the tree 4 times, thus `(ceil(n / 64) + 5) * 2^-24 * sum |d_w d_x sum_j|`. An activation is off by
-//! at most half its block's scale, `max |x| / 254`, before that.
+//! at most half its block's scale, `max |x| / 254`, before that, and by 2^-11 of itself for rounding the scale to F16.
 
 use core::arch::x86_64::*;
 
-use super::floats::{lanes_avx2, lanes_avx512};
-use super::lanes::{LANES, maximum, tree};
-use super::{Panel, RowKernel, Sums};
+use super::lanes::{LANES, lanes_avx512, maximum, tree, tree_avx2, tree_avx512};
+use super::{Panel, RowKernel, Sums, prefetch};
 use crate::elementwise::round_to_f16;
 
 /// Elements of a block.
@@ -91,7 +90,8 @@ pub(super) fn dequantise<B: BlockRow>(row: &[u8], out: &mut [f32]) {
     }
 }
 
-/// Quantises activations in blocks of 32: `scale = max |x| / 127`, `quant = x / scale` rounded to the nearest, ties to even.
+/// Quantises activations in blocks of 32: `scale = max |x| / 127`, `quant = x / scale` rounded to the nearest, ties to even;
+/// then the scale is rounded to F16, as it is in a Q8_0 block, so that llama.cpp computes with the same numbers.
 /// `quants` is as long as `x`, `scales` one for each block.
 pub(crate) fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32]) {
     /// Added and subtracted, it rounds a small f32 to an integer, and leaves that integer in the low bits of the sum.
@@ -179,6 +179,9 @@ fn avx2<B: BlockRow, const R: usize, const T: usize>(
             // SAFETY: `check` counted the bytes of `R` rows; `b < blocks`.
             let (w, w_scale) = unsafe {
                 let block = weights.as_ptr().add((r * blocks + b) * B::BYTES);
+                if T == 1 {
+                    prefetch(block, weights.len());
+                }
                 (B::signed(block), scale_at(block))
             };
             // |w| is at most 128, so it fits in the unsigned operand, and pairs of its products with |x| <= 127 in 16 bits.
@@ -202,7 +205,7 @@ fn avx2<B: BlockRow, const R: usize, const T: usize>(
     }
     for t in 0..T {
         for r in 0..R {
-            sums[t * R + r] = tree(lanes_avx2(lanes[0][t][r], lanes[1][t][r]));
+            sums[t * R + r] = tree_avx2(lanes[0][t][r], lanes[1][t][r]);
         }
     }
 }
@@ -246,6 +249,9 @@ fn avx512<B: BlockRow, const R: usize, const T: usize>(
             unsafe {
                 let first = weights.as_ptr().add((r * blocks + b) * B::BYTES);
                 let second = first.add(B::BYTES);
+                if T == 1 {
+                    prefetch(first, weights.len());
+                }
                 w[r] = B::biased(first, second);
                 w_scale[r] = scales_at(first, second);
             }
@@ -269,12 +275,16 @@ fn avx512<B: BlockRow, const R: usize, const T: usize>(
     }
     for t in 0..T {
         for r in 0..R {
-            let mut lanes = lanes_avx512(lanes[t][r]);
-            // The last block of an odd number.
-            let row = &weights[r * blocks * B::BYTES..][2 * pairs * B::BYTES..blocks * B::BYTES];
-            let x = &quants[t * panel.columns..][2 * pairs * BLOCK..panel.columns];
-            steps::<B>(&mut lanes, row, x, &scales[t * blocks..][2 * pairs..blocks]);
-            sums[t * R + r] = tree(lanes);
+            sums[t * R + r] = if 2 * pairs == blocks {
+                tree_avx512(lanes[t][r])
+            } else {
+                let mut lanes = lanes_avx512(lanes[t][r]);
+                // The last block of an odd number stands alone; it belongs to the low lanes.
+                let row = &weights[((r + 1) * blocks - 1) * B::BYTES..][..B::BYTES];
+                let x = &quants[((t + 1) * blocks - 1) * BLOCK..][..BLOCK];
+                steps::<B>(&mut lanes, row, x, &scales[(t + 1) * blocks - 1..]);
+                tree(lanes)
+            };
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::{LANES, tree};
+use super::lanes::{LANES, lanes_avx2, lanes_avx512, tree, tree_avx2, tree_avx512};
+use super::prefetch;
 use super::{Panel, RowKernel, Sums};
 
 /// How an element type is read.
@@ -82,12 +83,6 @@ fn scalar<F: FloatRow>(weights: &[u8], panel: &Panel<'_>, token: usize, sums: &m
     sums[0] = tree(lanes);
 }
 
-/// Adds what is left after the last whole sixteen elements, and the lanes.
-fn finish<F: FloatRow>(mut lanes: [f32; LANES], weights: &[u8], x: &[f32]) -> f32 {
-    step::<F>(&mut lanes, weights, x);
-    tree(lanes)
-}
-
 /// Panics unless `R` rows and `T` tokens from `token` on are there, which is what the pointers below rely on.
 fn check<F: FloatRow, const R: usize, const T: usize>(
     weights: &[u8],
@@ -116,6 +111,9 @@ fn avx2<F: FloatRow, const R: usize, const T: usize>(
             // SAFETY: `check` counted the bytes of `R` rows; `i + 16 <= columns`.
             let (w_low, w_high) = unsafe {
                 let row = weights.as_ptr().add((r * columns + i) * F::BYTES);
+                if T == 1 {
+                    prefetch(row, weights.len());
+                }
                 (F::eight(row), F::eight(row.add(8 * F::BYTES)))
             };
             for t in 0..T {
@@ -131,9 +129,14 @@ fn avx2<F: FloatRow, const R: usize, const T: usize>(
     }
     for t in 0..T {
         for r in 0..R {
-            let row = &weights[r * columns * F::BYTES..][whole * F::BYTES..columns * F::BYTES];
-            let x = &x[t * columns..][whole..columns];
-            sums[t * R + r] = finish::<F>(lanes_avx2(low[t][r], high[t][r]), row, x);
+            sums[t * R + r] = if whole == columns {
+                tree_avx2(low[t][r], high[t][r])
+            } else {
+                let row = &weights[r * columns * F::BYTES..][whole * F::BYTES..columns * F::BYTES];
+                let mut lanes = lanes_avx2(low[t][r], high[t][r]);
+                step::<F>(&mut lanes, row, &x[t * columns..][whole..columns]);
+                tree(lanes)
+            };
         }
     }
 }
@@ -158,7 +161,13 @@ fn avx512<F: FloatRow, const R: usize, const T: usize>(
         let mut w = [_mm512_setzero_ps(); R];
         for r in 0..R {
             // SAFETY: `check` counted the bytes of `R` rows; `i + 16 <= columns`.
-            w[r] = unsafe { F::sixteen(weights.as_ptr().add((r * columns + i) * F::BYTES)) };
+            w[r] = unsafe {
+                let row = weights.as_ptr().add((r * columns + i) * F::BYTES);
+                if T == 1 {
+                    prefetch(row, weights.len());
+                }
+                F::sixteen(row)
+            };
         }
         for t in 0..T {
             // SAFETY: `check` counted the activations of `T` tokens; `i + 16 <= columns`.
@@ -170,32 +179,14 @@ fn avx512<F: FloatRow, const R: usize, const T: usize>(
     }
     for t in 0..T {
         for r in 0..R {
-            let row = &weights[r * columns * F::BYTES..][whole * F::BYTES..columns * F::BYTES];
-            let x = &x[t * columns..][whole..columns];
-            sums[t * R + r] = finish::<F>(lanes_avx512(lanes[t][r]), row, x);
+            sums[t * R + r] = if whole == columns {
+                tree_avx512(lanes[t][r])
+            } else {
+                let row = &weights[r * columns * F::BYTES..][whole * F::BYTES..columns * F::BYTES];
+                let mut lanes = lanes_avx512(lanes[t][r]);
+                step::<F>(&mut lanes, row, &x[t * columns..][whole..columns]);
+                tree(lanes)
+            };
         }
     }
-}
-
-/// Two registers as the sixteen lanes that they are.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn lanes_avx2(low: __m256, high: __m256) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
-    // SAFETY: the array holds two registers' worth of f32; the stores need no alignment.
-    unsafe {
-        _mm256_storeu_ps(lanes.as_mut_ptr(), low);
-        _mm256_storeu_ps(lanes.as_mut_ptr().add(8), high);
-    }
-    lanes
-}
-
-/// A register as the sixteen lanes that it is.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub(super) fn lanes_avx512(register: __m512) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
-    // SAFETY: the array holds one register's worth of f32; the store needs no alignment.
-    unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), register) };
-    lanes
 }

@@ -9,6 +9,8 @@
 //! elements differs from the exact one by at most `(ceil(n / 16) + 4) * 2^-24 * sum |w x|` to first order: one sixteenth
 //! of what a single running sum may lose.
 
+use core::arch::x86_64::*;
+
 /// Partial sums that a reduction keeps.
 pub(crate) const LANES: usize = 16;
 
@@ -20,6 +22,51 @@ pub(crate) fn tree(mut lanes: [f32; LANES]) -> f32 {
         }
     }
     lanes[0]
+}
+
+/// [`tree`] of lanes in two registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn tree_avx2(low: __m256, high: __m256) -> f32 {
+    let eight = _mm256_add_ps(low, high);
+    let four = _mm_add_ps(
+        _mm256_castps256_ps128(eight),
+        _mm256_extractf128_ps::<1>(eight),
+    );
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    let one = _mm_add_ss(two, _mm_movehdup_ps(two));
+    _mm_cvtss_f32(one)
+}
+
+/// [`tree`] of lanes in one register.
+#[inline]
+#[target_feature(enable = "avx512f,avx2")]
+pub(super) fn tree_avx512(lanes: __m512) -> f32 {
+    let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes));
+    tree_avx2(_mm512_castps512_ps256(lanes), _mm256_castpd_ps(high))
+}
+
+/// Two registers as the sixteen lanes that they are.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn lanes_avx2(low: __m256, high: __m256) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    // SAFETY: the array holds two registers' worth of f32; the stores need no alignment.
+    unsafe {
+        _mm256_storeu_ps(lanes.as_mut_ptr(), low);
+        _mm256_storeu_ps(lanes.as_mut_ptr().add(8), high);
+    }
+    lanes
+}
+
+/// A register as the sixteen lanes that it is.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn lanes_avx512(register: __m512) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    // SAFETY: the array holds one register's worth of f32; the store needs no alignment.
+    unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), register) };
+    lanes
 }
 
 /// Sum of the squares, in lanes; multiplication and addition are rounded apart here.

@@ -192,27 +192,22 @@ fn the_definition_keeps_its_error_bound() {
     }
 }
 
+/// Half a scale, and what rounding the scale to F16 does to 127 of it: 2^-11 of it, or 2^-25 where F16 is subnormal.
 #[test]
-fn quantised_activations_are_off_by_at_most_half_a_scale() {
+fn quantised_activations_keep_their_error_bound() {
     let mut random = Random(SEED + 2);
-    for magnitude in [1e-35, 1e-20, 1e-3, 1.0, 1e9, 1e38] {
+    for magnitude in [1e-35, 1e-9, 1e-3, 1.0, 1e9, 1e38] {
         let values: Vec<f32> = random.floats(320).iter().map(|x| x * magnitude).collect();
         let (mut quants, mut scales) = ([0; 320], [0.0; 10]);
         quantise(&values, &mut quants, &mut scales);
         for (i, x) in values.iter().enumerate() {
             let largest = values[i / 32 * 32..][..32]
                 .iter()
-                .fold(0.0f32, |largest, x| largest.max(x.abs()));
+                .fold(0.0f64, |largest, x| largest.max(f64::from(x.abs())));
             let back = f64::from(quants[i]) * f64::from(scales[i / 32]);
-            let allowed = if largest < 1e-30 {
-                largest
-            } else {
-                largest * 0.500_02 / 127.0
-            };
-            assert!(
-                (back - f64::from(*x)).abs() <= f64::from(allowed),
-                "{x} {back}"
-            );
+            let rounding = (largest / 2048.0).max(127.0 / 2f64.powi(25));
+            let allowed = largest * 0.500_02 / 127.0 + rounding;
+            assert!((back - f64::from(*x)).abs() <= allowed, "{x} {back}");
         }
     }
 }
