@@ -90,7 +90,7 @@ fn random_sequences(model: &Model, seed: u64) -> Vec<Vec<u32>> {
     (0..SEQUENCES).map(|_| sequence()).collect()
 }
 
-/// Sequences that the model itself writes after a random token, drawn with its own probabilities.
+/// Sequences that the model itself writes after a random token, at temperature 0.5: text as its users see it.
 fn own_sequences(model: &Arc<Model>, seed: u64) -> Vec<Vec<u32>> {
     let mut random = Random::new(seed);
     let sequence = |_| {
@@ -101,7 +101,8 @@ fn own_sequences(model: &Arc<Model>, seed: u64) -> Vec<Vec<u32>> {
                 rest -= log.exp();
                 rest < 0.0
             };
-            let chosen = log_softmax(logits).iter().position(reached);
+            let sharper: Vec<f32> = logits.iter().map(|x| x / 0.5).collect();
+            let chosen = log_softmax(&sharper).iter().position(reached);
             chosen.unwrap_or_else(|| best(logits)) as u32
         };
         let length = POSITIONS / SEQUENCES;
