@@ -60,8 +60,10 @@ impl ByteLevel {
                 });
             }
         }
+        // Text must not become a control token, also not where a merge spells one.
+        merges.retain(|_, merge| !vocabulary.kind(merge.token as usize).is_hidden());
         let bytes = core::array::from_fn(|byte| {
-            vocabulary.find(byte_to_char(byte as u8).encode_utf8(&mut [0; 4]).as_bytes())
+            vocabulary.find_text(byte_to_char(byte as u8).encode_utf8(&mut [0; 4]).as_bytes())
         });
         Ok(Self {
             pre_tokenizer,

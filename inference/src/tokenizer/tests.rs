@@ -250,6 +250,24 @@ fn text_of_a_user_never_becomes_a_control_token() {
 }
 
 #[test]
+fn no_merge_of_a_users_text_makes_a_control_token() {
+    let mut texts = random_byte_level(&mut Random::new(SEED), 0);
+    texts.tokens.extend(["ab".into(), "abc".into()]);
+    texts.merges = vec!["a b".into(), "ab c".into()];
+    let mut metadata = byte_level_metadata(&texts);
+    let mut token_types = vec![1; metadata.tokens.len()];
+    token_types[257] = 3;
+    // A single byte, too.
+    token_types[usize::from(b'z')] = 3;
+    metadata.token_types = Some(token_types);
+    let tokenizer = tokenizer(&metadata);
+    let tokens = encode(&tokenizer, "abcz", Special::AsText);
+    assert_eq!(names(&tokenizer, &tokens), ["ab", "c"]);
+    let tokens = encode(&tokenizer, "abcz", Special::Parse);
+    assert_eq!(names(&tokenizer, &tokens), ["abc", "z"]);
+}
+
+#[test]
 fn parts_leave_no_seam_and_do_not_share_control_tokens() {
     let texts = random_byte_level(&mut Random::new(SEED), 60);
     let mut metadata = byte_level_metadata(&texts);
