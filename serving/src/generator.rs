@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use inference::backend::Backend;
-use inference::chat::{ChatTemplate, Conversation, Origin};
+use inference::chat::{ChatTemplate, Conversation};
 use inference::engine::{self, Engine, SubmitError};
 use inference::generation;
 use inference::ids::{RequestId, TokenId};
@@ -16,6 +16,10 @@ use crate::api::chat::{ChatRequest, Message};
 use crate::api::completion::{CompletionRequest, Prompt};
 use crate::api::options::{ModelBounds, Options};
 use crate::api::problem::Problem;
+
+/// The parameters that hold prompts.
+const MESSAGES: &str = "messages";
+const PROMPT: &str = "prompt";
 
 /// The model with everything that turns text into its tokens.
 pub(crate) struct Generator<B: Backend> {
@@ -63,7 +67,7 @@ impl<B: Backend> Generator<B> {
         let prompt = self.conversation_tokens(request.messages, unix_time)?;
         self.submit(
             [prompt].into(),
-            "messages",
+            MESSAGES,
             &request.options,
             request.logprobs,
         )
@@ -75,11 +79,10 @@ impl<B: Backend> Generator<B> {
             .prompts
             .into_iter()
             .map(|prompt| self.prompt_tokens(prompt))
-            .collect();
-        self.submit(prompts, "prompt", &request.options, request.logprobs)
+            .collect::<Result<_, _>>()?;
+        self.submit(prompts, PROMPT, &request.options, request.logprobs)
     }
 
-    /// Tokenises a conversation; what a person wrote never becomes a control token.
     fn conversation_tokens(
         &self,
         messages: Vec<Message>,
@@ -99,33 +102,43 @@ impl<B: Backend> Generator<B> {
         let segments = template
             .render(&conversation)
             .map_err(|error| Problem::InvalidValue {
-                param: "messages".into(),
+                param: MESSAGES.into(),
                 why: format!("the model's chat template refuses the conversation: {error}").into(),
             })?;
-        let parts = segments.iter().map(|segment| {
-            let special = match segment.origin {
-                Origin::Template => Special::Parse,
-                Origin::User => Special::AsText,
-            };
-            (segment.text.as_str(), special)
-        });
-        let mut tokens = Vec::new();
-        self.tokenizer.encode_parts(parts, &mut tokens);
-        // Most templates begin with it themselves.
-        let bos = self.tokenizer.bos().filter(|_| self.tokenizer.add_bos());
-        if let Some(bos) = bos.filter(|bos| tokens.first() != Some(bos)) {
-            tokens.insert(0, bos);
-        }
-        Ok(tokens)
+        self.check_length(
+            segments.iter().map(|segment| segment.text.len()).sum(),
+            MESSAGES,
+        )?;
+        Ok(generation::segment_tokens(&self.tokenizer, &segments))
     }
 
-    fn prompt_tokens(&self, prompt: Prompt) -> Vec<TokenId> {
+    fn prompt_tokens(&self, prompt: Prompt) -> Result<Vec<TokenId>, Problem> {
         match prompt {
-            Prompt::Tokens(tokens) => tokens,
+            Prompt::Tokens(tokens) => Ok(tokens),
             Prompt::Text(text) => {
-                generation::prompt_tokens(&self.tokenizer, &text, Special::AsText)
+                self.check_length(text.len(), PROMPT)?;
+                Ok(generation::prompt_tokens(
+                    &self.tokenizer,
+                    &text,
+                    Special::AsText,
+                ))
             }
         }
+    }
+
+    /// Refuses a text that is too long whatever its tokens are: all other clients wait while one is tokenised.
+    fn check_length(&self, bytes: usize, param: &'static str) -> Result<(), Problem> {
+        let context = self.engine.config().context;
+        let tokens = self.tokenizer.least_tokens(bytes);
+        if tokens < context {
+            return Ok(());
+        }
+        Err(Problem::ContextLength {
+            param,
+            context,
+            tokens,
+            exact: false,
+        })
     }
 
     /// Submits `n` sequences of every prompt, or none at all.
@@ -200,6 +213,7 @@ fn problem_of(error: SubmitError, param: &'static str) -> Problem {
             param,
             context,
             tokens,
+            exact: true,
         },
         other => Problem::InvalidValue {
             param: param.into(),

@@ -8,7 +8,7 @@ mod stop;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::chat::{ChatTemplate, Conversation, Origin, TemplateError};
+use crate::chat::{ChatTemplate, Conversation, Origin, Segment, TemplateError};
 use crate::ids::TokenId;
 use crate::tokenizer::{Detokenizer, Special, Tokenizer};
 pub use stop::StopFilter;
@@ -22,8 +22,7 @@ pub fn prompt_tokens(tokenizer: &Tokenizer, text: &str, special: Special) -> Vec
     tokens
 }
 
-/// The tokens of a conversation; what a user wrote in it never becomes a control token. The token that begins a text
-/// stands in front once, whether or not the template writes it.
+/// The tokens of a conversation, as by [`segment_tokens`].
 ///
 /// # Errors
 /// What the template refuses.
@@ -32,7 +31,13 @@ pub fn conversation_tokens(
     template: &ChatTemplate,
     conversation: &Conversation,
 ) -> Result<Vec<TokenId>, TemplateError> {
-    let segments = template.render(conversation)?;
+    Ok(segment_tokens(tokenizer, &template.render(conversation)?))
+}
+
+/// The tokens of a rendered conversation; what a user wrote in it never becomes a control token. The token that begins a
+/// text stands in front once, whether or not the template writes it.
+#[must_use]
+pub fn segment_tokens(tokenizer: &Tokenizer, segments: &[Segment]) -> Vec<TokenId> {
     let parts = segments.iter().map(|segment| {
         let special = match segment.origin {
             Origin::Template => Special::Parse,
@@ -47,7 +52,7 @@ pub fn conversation_tokens(
     {
         tokens.insert(0, bos);
     }
-    Ok(tokens)
+    tokens
 }
 
 /// What a token adds to the text.

@@ -76,6 +76,11 @@ impl ByteLevel {
         self.pre_tokenizer.adds_bos
     }
 
+    /// Whether every text becomes tokens, and no part of it is left out.
+    pub(super) fn expresses_all(&self) -> bool {
+        self.bytes.iter().all(Option::is_some)
+    }
+
     pub(super) fn encode(
         &self,
         vocabulary: &Vocabulary,

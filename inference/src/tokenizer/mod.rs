@@ -199,6 +199,22 @@ impl Tokenizer {
         &self.roles.ends
     }
 
+    /// The fewest tokens that so many bytes of text can become, known without encoding them. 0 where the vocabulary
+    /// cannot express every byte, because what it cannot is left out.
+    pub fn least_tokens(&self, bytes: usize) -> usize {
+        let expresses_all = match &self.algorithm {
+            Algorithm::SentencePiece(algorithm) => algorithm.expresses_all(),
+            Algorithm::ByteLevel(algorithm) => algorithm.expresses_all(),
+        };
+        // A token's text is never shorter than what it stands for. The token for unknown text stands for a character.
+        let longest = self.vocabulary.longest().max(char::MAX.len_utf8());
+        if expresses_all {
+            bytes.div_ceil(longest)
+        } else {
+            0
+        }
+    }
+
     /// The number of tokens; ids are below it.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary.len()

@@ -59,6 +59,11 @@ impl SentencePiece {
         })
     }
 
+    /// Whether every text becomes tokens, and no part of it is left out.
+    pub(super) fn expresses_all(&self) -> bool {
+        self.unknown.is_some() || self.bytes.iter().all(Option::is_some)
+    }
+
     pub(super) fn encode(
         &self,
         vocabulary: &Vocabulary,

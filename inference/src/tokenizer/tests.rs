@@ -81,6 +81,10 @@ fn tokenizer(metadata: &Metadata<'_>) -> Tokenizer {
 fn encode(tokenizer: &Tokenizer, text: &str, special: Special) -> Vec<TokenId> {
     let mut out = Vec::new();
     tokenizer.encode(text, special, &mut out);
+    assert!(
+        out.len() >= tokenizer.least_tokens(text.len()),
+        "{text:?}: {out:?}"
+    );
     out
 }
 
@@ -208,16 +212,19 @@ fn a_megabyte_without_a_place_to_cut() {
         encode(&byte_level, &text, Special::Parse).len(),
         LENGTH / 1024
     );
+    assert_eq!(byte_level.least_tokens(LENGTH), LENGTH / 1024);
 
     let words: Vec<String> = (0..=10).rev().map(|power| "x".repeat(1 << power)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).rev().collect();
     let bytes = byte_names();
     let mut metadata = sentence_piece_metadata(&bytes, &words);
     metadata.add_space_prefix = Some(false);
+    let sentence_piece = tokenizer(&metadata);
     assert_eq!(
-        encode(&tokenizer(&metadata), &text, Special::Parse).len(),
+        encode(&sentence_piece, &text, Special::Parse).len(),
         LENGTH / 1024
     );
+    assert_eq!(sentence_piece.least_tokens(LENGTH), LENGTH / 1024);
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub(crate) enum Problem {
         param: &'static str,
         context: usize,
         tokens: usize,
+        /// Whether it has just so many tokens, or may have more.
+        exact: bool,
     },
     /// A conversation for a model that has no chat template.
     NoChatTemplate,
@@ -258,10 +260,11 @@ impl fmt::Display for Problem {
             }
             Self::Unknown { param } => write!(f, "Unknown parameter: '{}'.", Sent(param)),
             Self::ModelNotFound { model } => write!(f, "The model '{}' does not exist.", Sent(model)),
-            Self::ContextLength { context, tokens, .. } => write!(
+            Self::ContextLength { context, tokens, exact, .. } => write!(
                 f,
-                "This model's maximum context length is {context} tokens. However, your prompt resulted in {tokens} \
-                 tokens, and the answer needs room for at least one. Please reduce the length of the prompt."
+                "This model's maximum context length is {context} tokens. However, your prompt resulted in {}{tokens} \
+                 tokens, and the answer needs room for at least one. Please reduce the length of the prompt.",
+                if *exact { "" } else { "at least " }
             ),
             Self::NoChatTemplate => f.write_str(
                 "This model has no chat template, so it cannot answer conversations. Use /v1/completions.",
