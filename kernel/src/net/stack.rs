@@ -32,6 +32,9 @@ const PACKETS_PER_POLL: usize = 64;
 const PEER_DEADLINE: NetDuration = NetDuration::from_secs(45);
 /// Silence after which a peer is asked whether it is still there.
 const KEEP_ALIVE: NetDuration = NetDuration::from_secs(15);
+/// The most that the stack's own clock advances from one poll to the next. A step of a large model may take minutes, in
+/// which no peer can be heard: none may time out because of it.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 /// From our close to the end of the handshake; then the connection is reset.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -45,6 +48,9 @@ pub struct Stack<D: Device, C> {
     address: Option<Address>,
     port: u16,
     counters: Counters,
+    last_poll: Duration,
+    /// smoltcp's time: like that of the caller, without what [`LONGEST_GAP`] cuts off.
+    clock: Duration,
 }
 
 /// The interface's address.
@@ -123,6 +129,8 @@ impl<D: Device, C: Copy> Stack<D, C> {
             address: None,
             port,
             counters: Counters::default(),
+            last_poll: now,
+            clock: now,
         };
         if let AddressMode::Static { address, gateway } = mode {
             stack.set_address(Some(Address {
@@ -162,7 +170,9 @@ impl<D: Device, C: Copy> Stack<D, C> {
     /// Takes at most [`PACKETS_PER_POLL`] packets, moves bytes between every connection and the service, and sends what
     /// is due.
     pub fn poll<S: Service<Connection = C>>(&mut self, now: Duration, service: &mut S) -> Polled {
-        let at = instant(now);
+        self.clock += now.saturating_sub(self.last_poll).min(LONGEST_GAP);
+        self.last_poll = now;
+        let at = instant(self.clock);
         let mut polled = Polled::default();
         for _ in 0..PACKETS_PER_POLL {
             let device = &mut self.device;
@@ -184,11 +194,12 @@ impl<D: Device, C: Copy> Stack<D, C> {
         polled
     }
 
-    /// How long nothing is due, if no packet comes; `None` if only a packet can make something happen.
-    pub fn idle_for(&mut self, now: Duration) -> Option<Duration> {
-        self.interface
-            .poll_delay(instant(now), &self.sockets)
-            .map(|delay| Duration::from_micros(delay.total_micros()))
+    /// How long after the last poll nothing is due, if no packet comes; `None` if only a packet can make something happen.
+    pub fn idle_for(&mut self) -> Option<Duration> {
+        let delay = self
+            .interface
+            .poll_delay(instant(self.clock), &self.sockets);
+        delay.map(|delay| Duration::from_micros(delay.total_micros()))
     }
 
     fn poll_dhcp(&mut self) -> bool {

@@ -19,7 +19,7 @@ use crate::devices::nic::Nic;
 use crate::net::service::Service;
 use crate::net::stack::Stack;
 use crate::net::unready::Unready;
-use crate::options::{AddressMode, BackendChoice, Options};
+use crate::options::{BackendChoice, Options};
 use crate::{boot, cpu, serial, time};
 use machine::Machine;
 use operator::Operator;
@@ -103,7 +103,7 @@ fn serve<S: Service>(
         Stack::new(nic, mac, options.ip, options.port, entropy(), time::now())
     });
     if let Some(net) = &mut net {
-        wait_for_address(net, &mut service, options.ip);
+        wait_for_address(net, &mut service);
     }
     let mut operator = Operator::new(machine, options, summary, time::now());
     operator.ready();
@@ -119,18 +119,14 @@ fn serve<S: Service>(
         }
         active |= service.step(now);
         if !active {
-            let due = net.as_mut().and_then(|net| net.idle_for(time::now()));
+            let due = net.as_mut().and_then(|net| net.idle_for());
             cpu::idle(due.unwrap_or(IDLE_LIMIT).min(IDLE_LIMIT));
         }
     }
 }
 
 /// Polls the network until there is an address, or not any longer.
-fn wait_for_address<S: Service>(
-    net: &mut Stack<Nic, S::Connection>,
-    service: &mut S,
-    mode: AddressMode,
-) {
+fn wait_for_address<S: Service>(net: &mut Stack<Nic, S::Connection>, service: &mut S) {
     let deadline = time::now() + ADDRESS_DEADLINE;
     while net.address().is_none() {
         let now = time::now();
@@ -145,7 +141,6 @@ fn wait_for_address<S: Service>(
             cpu::idle(IDLE_LIMIT);
         }
     }
-    debug_assert!(mode == AddressMode::Dhcp || net.address().is_some());
     report_address(net);
 }
 

@@ -323,6 +323,26 @@ fn a_client_that_vanishes_is_released() {
 }
 
 #[test]
+fn a_long_step_of_the_model_breaks_no_connection() {
+    let mut world = World::new(SLOTS);
+    let handle = world.connect(50_000);
+    world.until("open", |world| world.stack.connections() == 1);
+    world.now += Duration::from_secs(600);
+    // The first poll after the step finds nothing from the client yet.
+    world.stack.poll(world.now, &mut world.echo);
+    world.socket(handle).send_slice(b"hello").expect("open");
+    let mut answer = Vec::new();
+    world.until("answer", |world| {
+        let _ = world.socket(handle).recv(|bytes| {
+            answer.extend_from_slice(bytes);
+            (bytes.len(), ())
+        });
+        answer == b"hello"
+    });
+    assert_eq!(world.stack.counters().broken, 0);
+}
+
+#[test]
 fn noise_on_the_cable_is_survived() {
     let mut world = World::new(SLOTS);
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
