@@ -20,7 +20,7 @@ use crate::parallel::{Columns, columns, parts};
 use crate::rope::Rope;
 
 /// Rows of weights that a range of a product's columns begins at a multiple of: the tallest tile of any kernel.
-const ROW_GRANULE: usize = 4;
+const ROW_GRANULE: usize = 8;
 
 /// What products multiply with, `[T][columns]`: for each weight type in the precision that llama.cpp uses with it, so that
 /// two right answers stay as near to each other as f32 sums allow.

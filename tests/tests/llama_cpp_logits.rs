@@ -24,9 +24,14 @@ const SAME_BEST: f64 = 0.995;
 /// Logits nearer to each other than this differ only by the order in which f32s were added.
 const SAME_NUMBER: f32 = 1e-4;
 
-/// Least share of positions of a sequence, from its first on, whose logits are such; later ones may have come under the
-/// influence of an activation or key that lay between two roundings and went the other way.
-const SAME_NUMBERS: f64 = 0.01;
+/// Least share of positions whose logits are such. Block weights are added in llama.cpp's order, so that most are; the
+/// others came under the influence of an activation or key that lay between two roundings and went the other way.
+fn needed_same_numbers(weight_type: WeightType) -> f64 {
+    match weight_type {
+        WeightType::F32 | WeightType::F16 => 0.01,
+        WeightType::Q8_0 | WeightType::Q4_0 => 0.75,
+    }
+}
 
 /// Largest mean of the Kullback-Leibler divergence from llama.cpp's distribution, in nats.
 fn allowed_divergence(weight_type: WeightType) -> f64 {
@@ -134,7 +139,7 @@ fn compare(name: &str, path: &Path, model: &Arc<Model>, sequences: &[Vec<u32>], 
     );
 
     assert!(
-        same_numbers >= SAME_NUMBERS,
+        same_numbers >= needed_same_numbers(kind),
         "{name}: same numbers only in {same_numbers}"
     );
 

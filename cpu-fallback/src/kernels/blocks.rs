@@ -1,17 +1,18 @@
 //! Rows of blocks of 32 small integers with a common scale: Q8_0 and Q4_0.
 //!
 //! The activations are quantised in the same way (see [`quantise`]), so that a block's products are integers and their
-//! sums exact. A block's 32 products give eight sums of four neighbours each; block `b` adds them, times both scales, to
-//! lanes `8 * (b % 2) ..`: `lane[8 (b % 2) + j] = fma(d_w * d_x, sum_j, lane[..])`, then the tree of [`super::lanes`]. So an
-//! AVX-512 register takes two blocks at a time.
+//! sums exact. A block's 32 products give eight sums of four neighbours each, one for each of eight lanes; a lane adds them
+//! block after block, times both scales: `lane[j] = fma(d_w * d_x, sum[j], lane[j])`, then the tree of [`super::lanes`].
+//! This is the order in which llama.cpp adds on processors with AVX2: both give the same bits. An AVX-512 register takes a
+//! block each of two rows.
 //!
 //! Error bound against the exact product of the quantised numbers: the product of the scales is rounded once, a lane
-//! once per second block, the tree 4 times, thus `(ceil(n / 64) + 5) * 2^-24 * sum |d_w d_x sum_j|`. An activation is off by
-//! at most half its block's scale, `max |x| / 254`, before that, and by 2^-11 of itself for rounding the scale to F16.
+//! once per block, the tree 3 times, thus `(n / 32 + 4) * 2^-24 * sum |d_w d_x sum_j|`. An activation is off by at most half
+//! its block's scale, `max |x| / 254`, before that, and by 2^-11 of itself for rounding the scale to F16.
 
 use core::arch::x86_64::*;
 
-use super::lanes::{LANES, lanes_avx512, maximum, tree, tree_avx2, tree_avx512};
+use super::lanes::{maximum, tree, tree_of_eight};
 use super::{Panel, RowKernel, Sums, prefetch};
 use crate::elementwise::round_to_f16;
 
@@ -19,7 +20,7 @@ use crate::elementwise::round_to_f16;
 pub(super) const BLOCK: usize = 32;
 
 /// Sums that a block's products make, each of four neighbours: what one 32-bit element of `vpdpbusd` adds.
-const BLOCK_SUMS: usize = 8;
+const LANES: usize = 8;
 
 /// How a block type is read. A block starts with its scale in F16.
 pub(super) trait BlockRow {
@@ -54,25 +55,26 @@ pub(super) const fn scalar_kernel<B: BlockRow>() -> RowKernel {
     }
 }
 
-/// Four products of two registers each; the rest for the block at hand.
+/// Eight products; the rest for the block at hand.
 pub(super) const fn avx2_kernel<B: BlockRow>() -> RowKernel {
     RowKernel {
-        rows: 2,
+        rows: 4,
         tokens: 2,
-        full: avx2::<B, 2, 2>,
-        one_token: avx2::<B, 2, 1>,
+        full: avx2::<B, 4, 2>,
+        one_token: avx2::<B, 4, 1>,
         one: avx2::<B, 1, 1>,
     }
 }
 
-/// Sixteen products, quants and scales of four rows, and one token at a time: 27 of 32 registers.
+/// Sixteen products of two rows each, quants and scales of eight rows, and one token at a time: 27 of 32 registers. A
+/// processor with AVX-512 has AVX2, which does for single rows.
 pub(super) const fn avx512_kernel<B: BlockRow>() -> RowKernel {
     RowKernel {
-        rows: 4,
+        rows: 8,
         tokens: 4,
         full: avx512::<B, 4, 4>,
         one_token: avx512::<B, 4, 1>,
-        one: avx512::<B, 1, 1>,
+        one: avx2::<B, 1, 1>,
     }
 }
 
@@ -118,13 +120,15 @@ pub(crate) fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32]) {
     }
 }
 
-/// Adds the blocks of `weights`, the first of which is the row's block number `first`, to their lanes.
-fn steps<B: BlockRow>(lanes: &mut [f32; LANES], weights: &[u8], x: &[i8], scales: &[f32]) {
+/// The definition.
+fn scalar<B: BlockRow>(weights: &[u8], panel: &Panel<'_>, token: usize, sums: &mut Sums) {
+    let x = &panel.quants[token * panel.columns..][..panel.columns];
+    let scales = &panel.scales[token * (panel.columns / BLOCK)..];
+    let mut lanes = [0.0; LANES];
     let blocks = weights.chunks_exact(B::BYTES).zip(x.chunks_exact(BLOCK));
-    for (b, ((block, x), x_scale)) in blocks.zip(scales).enumerate() {
+    for ((block, x), x_scale) in blocks.zip(scales) {
         let both = scale(block) * x_scale;
         let quants = B::quants(block);
-        let lanes = &mut lanes[b % 2 * BLOCK_SUMS..][..BLOCK_SUMS];
         for ((lane, w), x) in lanes.iter_mut().zip(quants.chunks(4)).zip(x.chunks(4)) {
             let mut sum = 0;
             for (&w, &x) in w.iter().zip(x) {
@@ -133,34 +137,26 @@ fn steps<B: BlockRow>(lanes: &mut [f32; LANES], weights: &[u8], x: &[i8], scales
             *lane = libm::fmaf(both, sum as f32, *lane);
         }
     }
-}
-
-/// The definition.
-fn scalar<B: BlockRow>(weights: &[u8], panel: &Panel<'_>, token: usize, sums: &mut Sums) {
-    let x = &panel.quants[token * panel.columns..][..panel.columns];
-    let blocks = panel.columns / BLOCK;
-    let mut lanes = [0.0; LANES];
-    steps::<B>(
-        &mut lanes,
-        weights,
-        x,
-        &panel.scales[token * blocks..][..blocks],
-    );
     sums[0] = tree(lanes);
 }
 
-/// Panics unless `R` rows and `T` tokens from `token` on are there, which is what the pointers below rely on.
-fn check<B: BlockRow, const R: usize, const T: usize>(
+/// Panics unless so many rows and `T` tokens from `token` on are there, which is what the pointers below rely on.
+fn check<B: BlockRow, const T: usize>(
     weights: &[u8],
+    rows: usize,
     panel: &Panel<'_>,
     token: usize,
 ) {
     let blocks = panel.columns / BLOCK;
-    assert!(weights.len() == R * blocks * B::BYTES);
+    assert!(weights.len() == rows * blocks * B::BYTES);
     assert!(panel.quants.len() >= (token + T) * panel.columns);
     assert!(panel.scales.len() >= (token + T) * blocks);
 }
 
+#[expect(
+    clippy::needless_range_loop,
+    reason = "row and token index several arrays in step, as in the formula"
+)]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn avx2<B: BlockRow, const R: usize, const T: usize>(
     weights: &[u8],
@@ -168,18 +164,17 @@ fn avx2<B: BlockRow, const R: usize, const T: usize>(
     token: usize,
     sums: &mut Sums,
 ) {
-    check::<B, R, T>(weights, panel, token);
+    check::<B, T>(weights, R, panel, token);
     let blocks = panel.columns / BLOCK;
     let quants = &panel.quants[token * panel.columns..];
     let scales = &panel.scales[token * blocks..];
-    // Even blocks in the low lanes, odd ones in the high.
-    let mut lanes = [[[_mm256_setzero_ps(); R]; T]; 2];
+    let mut lanes = [[_mm256_setzero_ps(); R]; T];
     for b in 0..blocks {
         for r in 0..R {
             // SAFETY: `check` counted the bytes of `R` rows; `b < blocks`.
             let (w, w_scale) = unsafe {
                 let block = weights.as_ptr().add((r * blocks + b) * B::BYTES);
-                if T == 1 {
+                if T == 1 && b % 2 == 0 {
                     prefetch(block, weights.len());
                 }
                 (B::signed(block), scale_at(block))
@@ -197,15 +192,14 @@ fn avx2<B: BlockRow, const R: usize, const T: usize>(
                 };
                 let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(x, w));
                 let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-                let lanes = &mut lanes[b % 2][t][r];
                 let both = _mm256_set1_ps(w_scale * x_scale);
-                *lanes = _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(fours), *lanes);
+                lanes[t][r] = _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(fours), lanes[t][r]);
             }
         }
     }
     for t in 0..T {
         for r in 0..R {
-            sums[t * R + r] = tree_avx2(lanes[0][t][r], lanes[1][t][r]);
+            sums[t * R + r] = tree_of_eight(lanes[t][r]);
         }
     }
 }
@@ -227,79 +221,62 @@ unsafe fn scale_at(block: *const u8) -> f32 {
     reason = "row and token index several arrays in step, as in the formula"
 )]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn avx512<B: BlockRow, const R: usize, const T: usize>(
+fn avx512<B: BlockRow, const PAIRS: usize, const T: usize>(
     weights: &[u8],
     panel: &Panel<'_>,
     token: usize,
     sums: &mut Sums,
 ) {
-    check::<B, R, T>(weights, panel, token);
+    check::<B, T>(weights, 2 * PAIRS, panel, token);
     let blocks = panel.columns / BLOCK;
-    let pairs = blocks / 2;
     let quants = &panel.quants[token * panel.columns..];
     let scales = &panel.scales[token * blocks..];
     let zero = _mm512_setzero_si512();
     let bias = _mm512_set1_epi8(B::BIAS);
-    let mut lanes = [[_mm512_setzero_ps(); R]; T];
-    for b in (0..2 * pairs).step_by(2) {
-        let mut w = [zero; R];
-        let mut w_scale = [_mm512_setzero_ps(); R];
-        for r in 0..R {
-            // SAFETY: `check` counted the bytes of `R` rows; `b + 1 < blocks`.
+    // An even row in the low half, the row after it in the high half.
+    let mut lanes = [[_mm512_setzero_ps(); PAIRS]; T];
+    for b in 0..blocks {
+        let mut w = [zero; PAIRS];
+        let mut w_scale = [_mm512_setzero_ps(); PAIRS];
+        for r in 0..PAIRS {
+            // SAFETY: `check` counted the bytes of `2 * PAIRS` rows; `b < blocks`.
             unsafe {
-                let first = weights.as_ptr().add((r * blocks + b) * B::BYTES);
-                let second = first.add(B::BYTES);
-                if T == 1 {
-                    prefetch(first, weights.len());
+                let even = weights.as_ptr().add((2 * r * blocks + b) * B::BYTES);
+                let odd = even.add(blocks * B::BYTES);
+                if T == 1 && b % 2 == 0 {
+                    prefetch(even, weights.len());
+                    prefetch(odd, weights.len());
                 }
-                w[r] = B::biased(first, second);
-                w_scale[r] = scales_at(first, second);
+                w[r] = B::biased(even, odd);
+                w_scale[r] = scales_at(even, odd);
             }
         }
         for t in 0..T {
-            // SAFETY: `check` counted quants and scales of `T` tokens; `b + 1 < blocks`.
+            // SAFETY: `check` counted quants and scales of `T` tokens; `b < blocks`.
             let (x, x_scale) = unsafe {
                 let x = quants.as_ptr().add((t * blocks + b) * BLOCK);
-                let scales = scales.as_ptr().add(t * blocks + b);
-                (_mm512_loadu_si512(x.cast()), spread(scales))
+                let x = _mm256_loadu_si256(x.cast());
+                (x, *scales.as_ptr().add(t * blocks + b))
             };
+            let x = _mm512_broadcast_i64x4(x);
             // The bias's share of each sum: bias times the sum of four activations.
             let excess = _mm512_dpbusd_epi32(zero, bias, x);
             let start = _mm512_sub_epi32(zero, excess);
-            for r in 0..R {
+            for r in 0..PAIRS {
                 let fours = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(start, w[r], x));
-                let both = _mm512_mul_ps(w_scale[r], x_scale);
+                let both = _mm512_mul_ps(w_scale[r], _mm512_set1_ps(x_scale));
                 lanes[t][r] = _mm512_fmadd_ps(both, fours, lanes[t][r]);
             }
         }
     }
     for t in 0..T {
-        for r in 0..R {
-            sums[t * R + r] = if 2 * pairs == blocks {
-                tree_avx512(lanes[t][r])
-            } else {
-                let mut lanes = lanes_avx512(lanes[t][r]);
-                // The last block of an odd number stands alone; it belongs to the low lanes.
-                let row = &weights[((r + 1) * blocks - 1) * B::BYTES..][..B::BYTES];
-                let x = &quants[((t + 1) * blocks - 1) * BLOCK..][..BLOCK];
-                steps::<B>(&mut lanes, row, x, &scales[(t + 1) * blocks - 1..]);
-                tree(lanes)
-            };
+        for r in 0..PAIRS {
+            let odd = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes[t][r]));
+            let sums = &mut sums[(t * PAIRS + r) * 2..][..2];
+            sums[0] = tree_of_eight(_mm512_castps512_ps256(lanes[t][r]));
+            sums[1] = tree_of_eight(_mm256_castpd_ps(odd));
         }
     }
-}
-
-/// Two neighbouring scales, the first in the low and the second in the high eight lanes.
-///
-/// # Safety
-/// Two f32 must be readable.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn spread(scales: *const f32) -> __m512 {
-    // SAFETY: the caller vouches for two f32.
-    let both = unsafe { scales.cast::<f64>().read_unaligned() };
-    let both = _mm512_castpd_ps(_mm512_set1_pd(both));
-    _mm512_permutevar_ps(both, halves())
 }
 
 /// 0 in the low eight lanes, 1 in the high.

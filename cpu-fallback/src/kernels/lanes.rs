@@ -1,9 +1,10 @@
 //! The order of every reduction in this room, defined once.
 //!
 //! Floating-point addition is not associative, so whoever wants the same bits from scalar, AVX2 and AVX-512 code must fix
-//! one order and write all three to it. Ours: element `i` of a row belongs to lane `i % 16`; a lane adds its elements in
-//! ascending order, each with one fused multiply-add; at the end the sixteen lanes are added as a tree, lane `l` with
-//! lane `l + 8`, then `l + 4`, `l + 2`, `l + 1`. One AVX-512 register, two AVX2 registers and `[f32; 16]` all hold it.
+//! one order and write all three to it. Ours, for floats: element `i` of a row belongs to lane `i % 16`; a lane adds its
+//! elements in ascending order, each with one fused multiply-add; at the end the sixteen lanes are added as a tree, lane
+//! `l` with lane `l + 8`, then `l + 4`, `l + 2`, `l + 1`. One AVX-512 register, two AVX2 registers and `[f32; 16]` all hold
+//! it. For blocks of integers see [`super::blocks`]: eight lanes, and the same tree without its first step.
 //!
 //! Error bound: an element passes at most `ceil(n / 16)` roundings in its lane and 4 in the tree, so a dot product over `n`
 //! elements differs from the exact one by at most `(ceil(n / 16) + 4) * 2^-24 * sum |w x|` to first order: one sixteenth
@@ -15,11 +16,13 @@ use core::arch::x86_64::*;
 pub(crate) const LANES: usize = 16;
 
 /// Adds the lanes in the order that the module describes.
-pub(crate) fn tree(mut lanes: [f32; LANES]) -> f32 {
-    for half in [8, 4, 2, 1] {
+pub(crate) fn tree<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut half = N / 2;
+    while half > 0 {
         for lane in 0..half {
             lanes[lane] += lanes[lane + half];
         }
+        half /= 2;
     }
     lanes[0]
 }
@@ -28,7 +31,13 @@ pub(crate) fn tree(mut lanes: [f32; LANES]) -> f32 {
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn tree_avx2(low: __m256, high: __m256) -> f32 {
-    let eight = _mm256_add_ps(low, high);
+    tree_of_eight(_mm256_add_ps(low, high))
+}
+
+/// [`tree`] of eight lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn tree_of_eight(eight: __m256) -> f32 {
     let four = _mm_add_ps(
         _mm256_castps256_ps128(eight),
         _mm256_extractf128_ps::<1>(eight),

@@ -119,7 +119,7 @@ pub(crate) struct Panel<'a> {
 type Tile = unsafe fn(weights: &[u8], panel: &Panel<'_>, token: usize, sums: &mut Sums);
 
 /// Room for the largest tile.
-type Sums = [f32; 16];
+type Sums = [f32; 32];
 
 /// Dot products with rows of one weight type in one instruction set.
 pub(crate) struct RowKernel {
@@ -203,7 +203,7 @@ impl RowKernel {
         tokens: usize,
         mut store: impl FnMut(usize, usize, f32),
     ) {
-        let mut sums = [0.0; 16];
+        let mut sums = [0.0; 32];
         let mut first_row = 0;
         for tile in weights.chunks(self.rows * row_bytes) {
             let rows = tile.len() / row_bytes;
