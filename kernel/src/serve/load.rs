@@ -3,7 +3,7 @@
 //! Nothing is allocated by a number that the disk says before that number was checked; the weights are read once, by DMA,
 //! and never copied.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -52,7 +52,7 @@ pub struct Loaded {
 /// What the model is, for people.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// `general.name`.
+    /// The name that clients ask for.
     pub name: String,
     /// Its shape.
     pub shape: Hyperparameters,
@@ -152,7 +152,7 @@ pub fn load(disks: &mut [Disk], options: &Options) -> Result<Loaded, LoadError> 
         return Err(LoadError::Vocabulary { tokens, rows });
     }
     let template = template(&header);
-    let name = header.string("general.name").unwrap_or("model").to_string();
+    let name = inference::model::name(&header);
     let start = location.offset + header.data_offset();
     drop(header);
 

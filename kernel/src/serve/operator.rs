@@ -58,9 +58,9 @@ impl<C: Copy> Operator<C> {
     pub fn ready(&self) {
         if let Some(summary) = &self.summary {
             let boot_ms = self.boot.as_millis();
-            let name: String = summary.name.chars().filter(|c| !c.is_control()).collect();
             print(&alloc::format!(
-                "ready backend=cpu model={name} boot_ms={boot_ms}\n"
+                "ready backend=cpu model={} boot_ms={boot_ms}\n",
+                summary.name
             ));
         }
         print(PROMPT);
@@ -187,7 +187,17 @@ impl<C: Copy> Operator<C> {
             env!("CARGO_PKG_VERSION"),
             boot::info().loader
         )?;
-        writeln!(out, "command line: {}", boot::info().command_line())?;
+        out.push_str("command line:");
+        for word in boot::info().command_line().split_ascii_whitespace() {
+            // The console may be watched by more people than may use the API.
+            let shown = if word.starts_with("api_key=") {
+                "api_key=..."
+            } else {
+                word
+            };
+            write!(out, " {shown}")?;
+        }
+        out.push('\n');
         writeln!(
             out,
             "processor: {}",
