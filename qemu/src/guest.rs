@@ -28,7 +28,7 @@ const GUEST_PORT: u16 = 8000;
 const READY: &str = "ready backend=";
 
 /// What the kernel prints when it gives up on serving; the reason follows.
-const CANNOT_SERVE: &str = "cannot serve: ";
+const CANNOT_SERVE: &str = "no model: ";
 
 /// How long a wait for the console sleeps before it looks at anything else.
 const SLICE: Duration = Duration::from_millis(20);

@@ -3,6 +3,7 @@
 
 pub mod census;
 pub mod evaluation;
+pub mod guest;
 pub mod hosted;
 pub mod http;
 pub mod oracles;
