@@ -46,6 +46,8 @@ pub fn build() -> Result<PathBuf> {
             "kernel",
             "--bin",
             "infernel",
+            "--features",
+            "image",
             "--target",
             TARGET,
         ])
