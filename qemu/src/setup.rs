@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -64,10 +65,13 @@ fn find(need: &Need) -> Option<PathBuf> {
 }
 
 fn find_or_install(need: &Need) -> Result<PathBuf> {
+    // One installation at a time: guests may be started by several threads.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _guard = INSTALLING.lock();
     if let Some(path) = find(need) {
         return Ok(path);
     }
-    install(need.package).with_context(|| {
+    install(&[need.package]).with_context(|| {
         format!(
             "{} is missing. Install it with: sudo apt-get install --no-install-recommends {}",
             need.name, need.package
@@ -81,8 +85,11 @@ fn find_or_install(need: &Need) -> Result<PathBuf> {
     })
 }
 
-/// Installs a Debian package, as root or through a `sudo` that asks for no password.
-fn install(package: &str) -> Result<()> {
+/// Installs Debian packages, as root or through a `sudo` that asks for no password.
+///
+/// # Errors
+/// If this is no Debian or Ubuntu, nobody may install, or apt-get fails.
+pub fn install(packages: &[&str]) -> Result<()> {
     ensure!(
         in_path("apt-get").is_some(),
         "this is no Debian or Ubuntu: no apt-get here"
@@ -94,16 +101,10 @@ fn install(package: &str) -> Result<()> {
     if !root && !succeeds(Command::new("sudo").args(["-n", "true"]))? {
         bail!("not root, and sudo wants a password");
     }
-    eprintln!("installing {package} (apt-get)");
-    for arguments in [
-        &["update", "-qq"][..],
-        &["install", "-y", "-qq", "--no-install-recommends", package],
-    ] {
-        let mut command = if root {
-            Command::new("apt-get")
-        } else {
-            Command::new("sudo")
-        };
+    eprintln!("installing {} (apt-get)", packages.join(" "));
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    for arguments in [vec!["update", "-qq"], [&install, packages].concat()] {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
         if !root {
             command.args(["-n", "apt-get"]);
         }

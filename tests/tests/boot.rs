@@ -62,20 +62,22 @@ fn the_api_answers() {
     assert_eq!(joined, text);
     assert!(deltas.len() > 3, "one event a token: {}", stream.body);
 
-    // Two clients at once get what each gets alone.
+    // Sixteen clients at once get what each gets alone.
     let alone = completions(&api);
     let together: Vec<String> = std::thread::scope(|scope| {
-        let ask = |prompt: &'static str| {
-            let api = &api;
+        let ask = |client: usize| {
+            let (api, prompt) = (&api, PROMPTS[client % PROMPTS.len()]);
             scope.spawn(move || api.complete(prompt, TOKENS).unwrap())
         };
-        PROMPTS
-            .map(ask)
+        let clients: Vec<_> = (0..16).map(ask).collect();
+        clients
             .into_iter()
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    assert_eq!(together, alone);
+    for (client, text) in together.iter().enumerate() {
+        assert_eq!(*text, alone[client % PROMPTS.len()], "client {client}");
+    }
 
     bad_requests(&api);
     // A client that leaves in the middle of a stream ends its sequence, and nobody else notices.

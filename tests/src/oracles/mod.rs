@@ -44,6 +44,7 @@ pub fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBu
     let lock = File::create(cache.join(format!("{name}.lock")))?;
     lock.lock().context("cannot lock the oracle cache")?;
     if !place.is_dir() {
+        tools()?;
         let unfinished = cache.join(format!("{name}.unfinished"));
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished)?;
@@ -53,6 +54,39 @@ pub fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBu
         fs::rename(&unfinished, &place)?;
     }
     Ok(place)
+}
+
+/// What makes an oracle: how to see that a tool is there, and the package that brings it.
+const TOOLS: &[(&[&str], &str)] = &[
+    (&["c++", "--version"], "g++"),
+    (&["make", "--version"], "make"),
+    (&["cmake", "--version"], "cmake"),
+    (&["python3", "-m", "pip", "--version"], "python3-pip"),
+];
+
+/// Installs the tools that are missing.
+fn tools() -> Result<()> {
+    let answers = |words: &[&str]| {
+        let output = Command::new(words[0]).args(&words[1..]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    // One at a time: tests may ask for different oracles at once.
+    let lock = File::create(cache().join("tools.lock"))?;
+    lock.lock().context("cannot lock the oracle cache")?;
+    let missing: Vec<&str> = TOOLS
+        .iter()
+        .filter(|tool| !answers(tool.0))
+        .map(|tool| tool.1)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    qemu::setup::install(&missing).with_context(|| {
+        format!(
+            "install what the oracles need: apt-get install {}",
+            missing.join(" ")
+        )
+    })
 }
 
 /// Runs a tool of the set-up to its end.
