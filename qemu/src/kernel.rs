@@ -1,6 +1,6 @@
 //! Builds the kernel's ELF with its own flags and target directory.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,7 +40,6 @@ pub fn build() -> Result<PathBuf> {
         .current_dir(repository())
         .args([
             "build",
-            "--quiet",
             "--release",
             "--package",
             "kernel",
@@ -51,6 +50,8 @@ pub fn build() -> Result<PathBuf> {
             "--target",
             TARGET,
         ])
+        // A person sees what takes so long; a log does not fill with it.
+        .args((!std::io::stderr().is_terminal()).then_some("--quiet"))
         .arg("--config")
         .arg(format!("target.{TARGET}.rustflags={FLAGS}"))
         .arg("--target-dir")
