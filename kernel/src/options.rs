@@ -14,6 +14,8 @@ use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 
 /// The port that is listened on where `port=` says nothing.
 pub const DEFAULT_PORT: u16 = 8000;
+/// Most prompt tokens, and most generated ones, of a benchmark: memory is set aside by these numbers.
+const MOST_BENCH_TOKENS: usize = 65_536;
 
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +207,7 @@ const TABLE: &[Known] = &[
     },
     Known {
         key: "bench",
-        expected: "PROMPT_TOKENS,GENERATED_TOKENS",
+        expected: "PROMPT_TOKENS,GENERATED_TOKENS (1 to 65536 each)",
         set: |o, v| bench(v).map(|bench| o.bench = Some(bench)),
     },
     Known {
@@ -281,14 +283,20 @@ fn crash(value: &str) -> Option<Crash> {
     }
 }
 
-/// `P,N`, both positive.
+/// `P,N`, each from 1 to 65,536.
 #[must_use]
 pub fn bench(value: &str) -> Option<Bench> {
     let (prompt, generate) = value.split_once(',')?;
+    let tokens = |value| positive(value).filter(|&count| count <= MOST_BENCH_TOKENS);
     Some(Bench {
-        prompt: positive(prompt)?,
-        generate: positive(generate)?,
+        prompt: tokens(prompt)?,
+        generate: tokens(generate)?,
     })
+}
+
+/// Whether an address can be a single machine's: smoltcp panics where one that cannot is its own or a gateway.
+pub(crate) fn is_unicast(address: Ipv4Address) -> bool {
+    !address.is_unspecified() && !address.is_broadcast() && !address.is_multicast()
 }
 
 fn address_mode(value: &str) -> Option<AddressMode> {
@@ -305,10 +313,7 @@ fn address_mode(value: &str) -> Option<AddressMode> {
         .parse()
         .ok()
         .filter(|prefix| (1..=32).contains(prefix))?;
-    let unicast = |address: Ipv4Address| {
-        !address.is_unspecified() && !address.is_broadcast() && !address.is_multicast()
-    };
-    if !unicast(address) || gateway.is_some_and(|gateway| !unicast(gateway)) {
+    if !is_unicast(address) || gateway.is_some_and(|gateway| !is_unicast(gateway)) {
         return None;
     }
     Some(AddressMode::Static {
@@ -371,6 +376,8 @@ mod tests {
             "selftest=disk",
             "bench=1",
             "bench=1,0",
+            "bench=65537,1",
+            "bench=1,9999999999999999999",
             "log=loud",
             "kernels=mmx",
             "smp=0",

@@ -109,7 +109,7 @@ const TABLE: &[Row] = &[
     Row { name: "net",      argument: "",        help: "show address, port and connections",             parse: plain!(Command::Net) },
     Row { name: "model",    argument: "",        help: "show the model and its limits",                  parse: plain!(Command::Model) },
     Row { name: "generate", argument: "PROMPT",  help: "continue a prompt; control-C stops",             parse: generate },
-    Row { name: "bench",    argument: "[P,N]",   help: "time P prompt and N generated tokens, as JSON",  parse: bench },
+    Row { name: "bench",    argument: "[P,N], each from 1 to 65536", help: "time P prompt and N generated tokens, as JSON", parse: bench },
     Row { name: "log",      argument: "[off|error|warn|info|debug|trace]", help: "show the log, or set its level", parse: log_level },
     Row { name: "reboot",   argument: "",        help: "restart the machine",                            parse: plain!(Command::Reboot) },
     Row { name: "shutdown", argument: "",        help: "stop serving and switch the machine off",        parse: plain!(Command::Shutdown) },
@@ -220,7 +220,12 @@ mod tests {
             error("generate"),
             "generate: argument missing, expected PROMPT"
         );
-        assert_eq!(error("bench 5"), "bench: argument `5`, expected [P,N]");
+        let bound = "expected [P,N], each from 1 to 65536";
+        assert_eq!(
+            error("bench 5"),
+            std::format!("bench: argument `5`, {bound}")
+        );
+        assert!(error("bench 1000000000,1").ends_with(bound));
         assert!(error("log loud").starts_with("log: argument `loud`, expected [off|"));
     }
 }
