@@ -18,7 +18,7 @@ use smoltcp::time::{Duration as NetDuration, Instant};
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 use super::service::Service;
-use crate::options::AddressMode;
+use crate::options::{AddressMode, is_unicast};
 
 /// Sockets: connections and backlog together. Past them a client's SYN is answered with a reset.
 pub const SLOTS: usize = 64;
@@ -225,7 +225,11 @@ impl<D: Device, C: Copy> Stack<D, C> {
         }
     }
 
-    fn set_address(&mut self, address: Option<Address>) {
+    /// Takes an address. A gateway that no machine can have, which a DHCP server may name, is left out.
+    fn set_address(&mut self, mut address: Option<Address>) {
+        if let Some(address) = &mut address {
+            address.gateway = address.gateway.filter(|&gateway| is_unicast(gateway));
+        }
         self.interface.update_ip_addrs(|list| {
             list.clear();
             if let Some(address) = address {

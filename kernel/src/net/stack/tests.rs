@@ -367,3 +367,24 @@ fn noise_on_the_cable_is_survived() {
         world.stack.poll(world.now, &mut world.echo);
     }
 }
+
+#[test]
+fn a_gateway_that_no_machine_can_have_is_left_out() {
+    let mut world = World::new(SLOTS);
+    let cidr = Ipv4Cidr::new(SERVER, 24);
+    let gateways = [[0, 0, 0, 0], [255, 255, 255, 255], [224, 0, 0, 1]].map(Ipv4Address::from);
+    for gateway in gateways {
+        let gateway = Some(gateway);
+        world.stack.set_address(Some(Address { cidr, gateway }));
+        assert_eq!(
+            world.stack.address(),
+            Some(Address {
+                cidr,
+                gateway: None
+            })
+        );
+    }
+    let gateway = Some(Ipv4Address::new(10, 0, 0, 254));
+    world.stack.set_address(Some(Address { cidr, gateway }));
+    assert_eq!(world.stack.address(), Some(Address { cidr, gateway }));
+}
