@@ -146,6 +146,11 @@ pub fn load(disks: &mut [Disk], options: &Options) -> Result<Loaded, LoadError> 
     let disk = &mut disks[index];
     let header = read_header(disk, location)?;
     let plan = Plan::new(&header).map_err(LoadError::Model)?;
+    // Before the tokenizer, whose tables take the heap's last memory in a machine that is too small for the model anyway.
+    let (needed, free) = (plan.data_length() as u64, frames::free_bytes());
+    if needed > free {
+        return Err(LoadError::WeightMemory { needed, free });
+    }
     let tokenizer = Tokenizer::from_gguf(&header).map_err(LoadError::Tokenizer)?;
     let (tokens, rows) = (tokenizer.vocabulary(), plan.hyperparameters().vocabulary);
     if tokens != rows {
