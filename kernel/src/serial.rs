@@ -27,6 +27,8 @@ const MCR_LOOPBACK: u8 = 1 << 4;
 const TRANSMIT_POLLS: u32 = 20_000;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
+/// The transmitter did not take its last byte in all the reads that a byte may have. Each byte has one until it does.
+static STUCK: AtomicBool = AtomicBool::new(false);
 static WRITER: Mutex<()> = Mutex::new(());
 
 fn read(register: u16) -> u8 {
@@ -84,7 +86,14 @@ pub fn write_unlocked(bytes: &[u8]) {
 }
 
 fn transmit(byte: u8) {
-    if (0..TRANSMIT_POLLS).any(|_| read(register::LSR) & LSR_THR_EMPTY != 0) {
+    let polls = if STUCK.load(Ordering::Relaxed) {
+        1
+    } else {
+        TRANSMIT_POLLS
+    };
+    let empty = (0..polls).any(|_| read(register::LSR) & LSR_THR_EMPTY != 0);
+    STUCK.store(!empty, Ordering::Relaxed);
+    if empty {
         write_register(register::RBR_THR_DLL, byte);
     }
 }
