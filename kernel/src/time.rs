@@ -221,9 +221,9 @@ fn unix_from_cmos() -> Option<u64> {
 
 fn cmos_fields() -> crate::calendar::RtcFields {
     let read = |index: u8| -> u8 {
-        // SAFETY: 0x70 selects a CMOS byte (bit 7 keeps NMIs off for the moment) and 0x71 reads it; both touch no memory.
+        // SAFETY: 0x70 selects a CMOS byte (bit 7, which would keep NMIs off, is clear) and 0x71 reads it; both touch no memory.
         unsafe {
-            Port::new(0x70).write(index | 0x80);
+            Port::new(0x70).write(index);
             Port::new(0x71).read()
         }
     };
