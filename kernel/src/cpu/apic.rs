@@ -24,11 +24,17 @@ const X2APIC_FIRST_MSR: u32 = 0x800;
 
 /// Register numbers: the x2APIC register is 0x800 plus it, the mapped one lies at 16 times it.
 mod register {
+    pub(super) const VERSION: u32 = 0x03;
+    pub(super) const TASK_PRIORITY: u32 = 0x08;
     pub(super) const EOI: u32 = 0x0b;
     pub(super) const SPURIOUS: u32 = 0x0f;
     pub(super) const ICR: u32 = 0x30;
     pub(super) const ICR_HIGH: u32 = 0x31;
     pub(super) const LVT_TIMER: u32 = 0x32;
+    pub(super) const LVT_THERMAL: u32 = 0x33;
+    pub(super) const LVT_PERFORMANCE: u32 = 0x34;
+    pub(super) const LVT_LINT0: u32 = 0x35;
+    pub(super) const LVT_ERROR: u32 = 0x37;
     pub(super) const TIMER_INITIAL: u32 = 0x38;
     pub(super) const TIMER_CURRENT: u32 = 0x39;
     pub(super) const TIMER_DIVIDE: u32 = 0x3e;
@@ -36,6 +42,17 @@ mod register {
 
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const LVT_MASKED: u32 = 1 << 16;
+/// The delivery mode of a local interrupt that is the firmware's business.
+const LVT_MODE: u32 = 7 << 8;
+const LVT_MODE_SMI: u32 = 2 << 8;
+/// The local interrupts that nothing here uses, each with the least "highest entry" of the version register of an APIC
+/// that has it. The error's is the first, because masking another may raise one. LINT1 is left as it is: it carries NMIs.
+const LVT_UNUSED: [(u32, u32); 4] = [
+    (register::LVT_ERROR, 3),
+    (register::LVT_LINT0, 0),
+    (register::LVT_PERFORMANCE, 4),
+    (register::LVT_THERMAL, 5),
+];
 const DIVIDE_BY_16: u32 = 0x3;
 
 const ICR_NMI: u32 = 0x400;
@@ -82,7 +99,7 @@ fn mask_legacy_controllers() {
     }
 }
 
-/// Switches the local APIC of the core that runs this on, its timer off.
+/// Switches the local APIC of the core that runs this on, open for all interrupts, its own ones and its timer off.
 pub fn init_core() {
     let mode = if REGISTERS.load(Ordering::Relaxed) == 0 {
         APIC_ENABLE | X2APIC_ENABLE
@@ -101,7 +118,15 @@ pub fn init_core() {
         register::SPURIOUS,
         SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR),
     );
-    write(register::LVT_TIMER, LVT_MASKED | u32::from(WAKE_VECTOR));
+    let highest_entry = read(register::VERSION) >> 16 & 0xff;
+    for (entry, least) in LVT_UNUSED {
+        if highest_entry >= least && read(entry) & LVT_MODE != LVT_MODE_SMI {
+            write(entry, read(entry) | LVT_MASKED);
+        }
+    }
+    write(register::TASK_PRIORITY, 0);
+    write(register::TIMER_INITIAL, 0);
+    write(register::LVT_TIMER, u32::from(WAKE_VECTOR));
     write(register::TIMER_DIVIDE, DIVIDE_BY_16);
 }
 
@@ -122,8 +147,7 @@ pub fn send_startup(core: u32, page: u8) -> Result<(), TimedOut> {
 
 /// Ends another core's `hlt`.
 pub fn wake(core: u32) {
-    // A wait for delivery that times out means that the APIC is broken; the sender then waits for its core's answer in vain,
-    // under a deadline of its own.
+    // Delivery that times out is not tried again: no core halts for long, and it looks for its work when it wakes by itself.
     let _ = send(core, ICR_ASSERT | u32::from(WAKE_VECTOR));
 }
 
@@ -145,7 +169,8 @@ pub fn calibrate_timer() {
     TIMER_HZ.store(ticks * 1_000_000_000 / nanoseconds, Ordering::Relaxed);
 }
 
-/// Lets the timer interrupt this core once after `limit`; `false` before [`calibrate_timer`].
+/// Lets the timer interrupt this core once after `limit`, instead of when it was to before; `false` before
+/// [`calibrate_timer`].
 pub(super) fn arm_timer(limit: Duration) -> bool {
     let hz = TIMER_HZ.load(Ordering::Relaxed);
     if hz == 0 {
@@ -153,13 +178,8 @@ pub(super) fn arm_timer(limit: Duration) -> bool {
     }
     let ticks =
         (u128::from(hz) * limit.as_nanos() / 1_000_000_000).clamp(1, u128::from(u32::MAX)) as u32;
-    write(register::LVT_TIMER, u32::from(WAKE_VECTOR));
     write(register::TIMER_INITIAL, ticks);
     true
-}
-
-pub(super) fn disarm_timer() {
-    write(register::TIMER_INITIAL, 0);
 }
 
 fn send(core: u32, command: u32) -> Result<(), TimedOut> {

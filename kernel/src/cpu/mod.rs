@@ -13,6 +13,9 @@ use core::{
     time::Duration,
 };
 
+/// What a wake-up that a core missed costs at most. A core that waits for work costs a glance at it as often.
+const WAKE_LIMIT: Duration = Duration::from_millis(100);
+
 /// This core's APIC id, by CPUID.
 pub fn apic_id() -> u32 {
     if __cpuid(0).eax >= 0xb && __cpuid_count(0xb, 0).ebx != 0 {
@@ -31,14 +34,13 @@ pub fn idle(limit: Duration) {
     // SAFETY: `sti` takes effect after the next instruction, so that an interrupt which is pending now ends the `hlt`. The
     // handlers run on stacks of their own and keep all registers and all memory that Rust knows of.
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
-    apic::disarm_timer();
 }
 
-/// As [`idle`], until an interrupt comes, when `awaited` does not hold already. Who makes it hold must then send
-/// [`apic::wake`] to this core: an interrupt between the check and the halt is not lost.
+/// As [`idle`], when `awaited` does not hold already, for at most [`WAKE_LIMIT`]. Who makes it hold must then send
+/// [`apic::wake`] to this core: an interrupt between the check and the halt is not lost, because interrupts are off from
+/// before the check until the halt.
 pub fn idle_unless(awaited: impl FnOnce() -> bool) {
     if !awaited() {
-        // SAFETY: as in `idle`; interrupts are off from before the check until `sti`.
-        unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+        idle(WAKE_LIMIT);
     }
 }

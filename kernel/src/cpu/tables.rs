@@ -109,8 +109,12 @@ fn gates() -> &'static [Gate; 256] {
             // SAFETY: `exceptions.s` defines the table, which nothing writes.
             *gate = Gate::new(unsafe { exception_stubs[vector] }, stack);
         }
-        gates[usize::from(WAKE_VECTOR)] =
-            Gate::new(interrupt_wake as *const () as u64, STACK_INTERRUPT);
+        // All others, and not only `WAKE_VECTOR`: an interrupt that the firmware left in the local APIC comes at the first
+        // `sti`. It is ended like a wake-up, which may come for nothing.
+        gates[32..].fill(Gate::new(
+            interrupt_wake as *const () as u64,
+            STACK_INTERRUPT,
+        ));
         gates[usize::from(SPURIOUS_VECTOR)] =
             Gate::new(interrupt_spurious as *const () as u64, STACK_INTERRUPT);
         gates
