@@ -64,6 +64,10 @@ fn describe_processor() -> Features {
 }
 
 fn start_memory(info: &BootInfo, features: &Features) {
+    assert!(
+        features.no_execute,
+        "cpu: no-execute pages (NX) are missing: switch them on in the firmware, or give the virtual machine such a processor"
+    );
     // SAFETY: the loaders' tables use no reserved bit, and map the kernel's variables writable.
     unsafe { cpu::features::enable_protection(features) };
     // SAFETY: 1: it is this boot's. 2: both were set just now. 3: no other core was started.
@@ -78,7 +82,7 @@ fn start_memory(info: &BootInfo, features: &Features) {
         let kib = memory.dropped_bytes >> 10;
         log::warn!("memory: {kib} KiB in small ranges are left unused");
     }
-    tables::init_core().unwrap_or_else(|error| panic!("cpu: no interrupt stacks: {error}"));
+    tables::init_first_core().unwrap_or_else(|error| panic!("cpu: no interrupt stacks: {error}"));
 }
 
 fn read_options(info: &BootInfo) -> Options {

@@ -3,11 +3,11 @@
 use core::{
     arch::global_asm,
     ptr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
     time::Duration,
 };
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use cpu_fallback::fork_join::ForkJoin;
 use spin::Once;
 
@@ -19,7 +19,7 @@ use crate::{
     },
     fork_join::{Parking, Rounds},
     memory::{MapError, PAGE_BYTES, PhysRange, direct_map, space},
-    time,
+    power, time,
 };
 
 global_asm!(include_str!("trampoline.s"));
@@ -65,9 +65,43 @@ struct Parameters {
 }
 
 static FEATURES: Once<Features> = Once::new();
-/// How many cores run Rust; the next to come is the worker of this number.
-static STARTED: AtomicUsize = AtomicUsize::new(1);
+/// What the core that is being started takes over.
+static NEXT: AtomicPtr<NextCore> = AtomicPtr::new(ptr::null_mut());
+/// Whether that core came in time. Two may change it from [`WAITING`], and only one of them does: the core itself to
+/// [`CAME`], or the first core to [`GONE`], after which it resets the core.
+static ARRIVAL: AtomicU8 = AtomicU8::new(GONE);
+const WAITING: u8 = 0;
+const CAME: u8 = 1;
+const GONE: u8 = 2;
 static ROUNDS: Once<Rounds<Cores>> = Once::new();
+
+/// A core that is to be started: its number in the pool and its memory, all of which is there before it runs.
+struct NextCore {
+    worker: usize,
+    stack: u64,
+    tables: tables::Reserved,
+}
+
+impl NextCore {
+    fn allocate(worker: usize) -> Result<&'static NextCore, MapError> {
+        let next = NextCore {
+            worker,
+            stack: space::allocate_stack(STACK_BYTES)?,
+            tables: tables::Reserved::allocate()?,
+        };
+        Ok(Box::leak(Box::new(next)))
+    }
+}
+
+/// How the start of a core ended.
+enum Outcome {
+    /// It runs.
+    Came,
+    /// It did not come in time, and was reset: it uses no memory.
+    Gone,
+    /// It did not come in time and cannot be reset: it may come through the trampoline at any time.
+    Lost,
+}
 
 /// The cores that run, by worker number.
 struct Cores {
@@ -142,24 +176,41 @@ pub unsafe fn start(
     let mut missing = Vec::new();
     if let Some(page) = page {
         space::map_trampoline(page)?;
+        let (mut spare, mut lost) = (None, false);
         for &core in processors.iter().filter(|&&core| core != me) {
-            if cores.apic_ids.len() >= limit.min(MAX_CORES) {
+            let worker = cores.apic_ids.len();
+            if worker >= limit.min(MAX_CORES) || lost {
                 break;
             }
-            // SAFETY: 1 and 2 are this function's own preconditions; cores are started one at a time, and one that does not
-            // come is reset, so that the page has one user.
-            let started = apic::reaches(core).then(|| unsafe { start_one(core, page) });
-            match started {
-                Some(Ok(true)) => cores.apic_ids.push(core),
-                Some(Ok(false)) | None => missing.push(core),
-                Some(Err(error)) => {
-                    log::warn!("cores: no stack for another one: {error}");
+            if !apic::reaches(core) {
+                missing.push(core);
+                continue;
+            }
+            let next = match spare.take().map_or_else(|| NextCore::allocate(worker), Ok) {
+                Ok(next) => next,
+                Err(error) => {
+                    log::warn!("cores: no stacks for another one: {error}");
                     missing.push(core);
                     break;
                 }
+            };
+            // SAFETY: 1 and 2 are this function's own preconditions; cores are started one at a time, and after one that does
+            // not come and cannot be reset there is no other, so that the page and `next` have one user.
+            match unsafe { start_one(core, page, next) } {
+                Outcome::Came => cores.apic_ids.push(core),
+                Outcome::Gone => {
+                    missing.push(core);
+                    spare = Some(next);
+                }
+                Outcome::Lost => {
+                    missing.push(core);
+                    lost = true;
+                }
             }
         }
-        space::unmap_trampoline(page);
+        if !lost {
+            space::unmap_trampoline(page);
+        }
     }
     let running = cores.apic_ids.len();
     let spins = if features.hypervisor {
@@ -172,16 +223,16 @@ pub unsafe fn start(
     Ok(Started { running, missing })
 }
 
-/// Starts one core by INIT and two startup interrupts, as Intel's manual has it; `false` when it does not come in time.
+/// Starts one core by INIT and two startup interrupts, as Intel's manual has it.
 ///
 /// # Safety
-/// As [`start`], and no other core is on its way through the page.
-unsafe fn start_one(core: u32, page: PhysRange) -> Result<bool, MapError> {
-    let stack = space::allocate_stack(STACK_BYTES)?;
-    let before = STARTED.load(Ordering::Acquire);
+/// As [`start`], no other core is on its way through the page, and none that runs has taken `next`.
+unsafe fn start_one(core: u32, page: PhysRange, next: &'static NextCore) -> Outcome {
     // SAFETY: the page is free RAM that no core runs in now.
-    unsafe { fill_trampoline(page, stack) };
-    let came = || STARTED.load(Ordering::Acquire) != before;
+    unsafe { fill_trampoline(page, next.stack) };
+    NEXT.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
+    ARRIVAL.store(WAITING, Ordering::Release);
+    let came = || ARRIVAL.load(Ordering::Acquire) == CAME;
     let page_number = (page.start_u64() / PAGE_BYTES) as u8;
     let started = apic::send_init(core).and_then(|()| {
         time::delay(Duration::from_millis(10));
@@ -191,14 +242,23 @@ unsafe fn start_one(core: u32, page: PhysRange) -> Result<bool, MapError> {
         }
         time::wait_until("a core's start", START_DEADLINE, came)
     });
-    if let Err(late) = started {
-        log::warn!("cores: APIC id {core}: {late}");
-        // Back to waiting for a startup interrupt: a core that came late would run into the next one's parameters.
-        let _ = apic::send_init(core);
-        time::delay(Duration::from_millis(10));
-        return Ok(came());
+    let Err(late) = started else {
+        return Outcome::Came;
+    };
+    if ARRIVAL
+        .compare_exchange(WAITING, GONE, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        return Outcome::Came;
     }
-    Ok(true)
+    log::warn!("cores: APIC id {core}: {late}");
+    // Back to waiting for a startup interrupt: a core that came late would run into the next one's parameters.
+    if let Err(error) = apic::send_init(core) {
+        log::warn!("cores: APIC id {core}: no reset ({error}): no other core is started");
+        return Outcome::Lost;
+    }
+    time::delay(Duration::from_millis(10));
+    Outcome::Gone
 }
 
 /// Copies the trampoline to its page and fills in its parameters.
@@ -245,17 +305,26 @@ extern "C" fn core_main() -> ! {
     }
     // SAFETY: the kernel maps RAM by entry 0, which is write-back before and after; this core has used no other page.
     unsafe { features::set_page_attribute_table() };
-    if let Err(error) = tables::init_core() {
-        panic!("cores: no tables for a core: {error}");
-    }
+    // SAFETY: `start_one` stored a value that is never freed, before it sent this core here.
+    let Some(next) = (unsafe { NEXT.load(Ordering::Acquire).as_ref() }) else {
+        power::stop();
+    };
+    // SAFETY: they are for this core; another gets them only after this one was reset.
+    unsafe { next.tables.load() };
     apic::init_core();
-    let worker = STARTED.fetch_add(1, Ordering::Release);
+    if ARRIVAL
+        .compare_exchange(WAITING, CAME, Ordering::AcqRel, Ordering::Acquire)
+        .is_err()
+    {
+        // Too late: the first core goes on without this one, and is about to reset it.
+        power::stop();
+    }
     let rounds = loop {
         match ROUNDS.get() {
             Some(rounds) => break rounds,
             None => cpu::idle_unless(|| ROUNDS.is_completed()),
         }
     };
-    rounds.work(worker, || true);
+    rounds.work(next.worker, || true);
     unreachable!("a core's work never ends");
 }

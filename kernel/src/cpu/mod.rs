@@ -25,8 +25,8 @@ pub fn apic_id() -> u32 {
     }
 }
 
-/// Halts this core until an interrupt or, where the local APIC's timer runs, until `limit` has passed; may return early.
-/// Interrupts are taken here and nowhere else.
+/// Halts this core until an interrupt comes or `limit` has passed; may return early, and does so at once where the local
+/// APIC's timer does not run. Interrupts are taken here and nowhere else.
 pub fn idle(limit: Duration) {
     if !apic::arm_timer(limit) {
         return;

@@ -139,14 +139,39 @@ pub fn init_first_core_early() {
     unsafe { load(TABLES.0.get(), [top; STACKS]) };
 }
 
-/// Gives the core that runs this its own tables, with guarded stacks.
-pub fn init_core() -> Result<(), MapError> {
-    let mut stacks = [VirtAddr::zero(); STACKS];
-    for stack in &mut stacks {
-        *stack = VirtAddr::new(space::allocate_stack(STACK_BYTES)?);
+/// What a core needs to take exceptions and interrupts: memory that one core loads. Made apart from that, so that the first
+/// core can see that memory is too short before it starts another.
+pub struct Reserved {
+    tables: Raw<CoreTables>,
+    stacks: [VirtAddr; STACKS],
+}
+
+impl Reserved {
+    /// Tables and guarded stacks for one core.
+    pub fn allocate() -> Result<Reserved, MapError> {
+        let mut stacks = [VirtAddr::zero(); STACKS];
+        for stack in &mut stacks {
+            *stack = VirtAddr::new(space::allocate_stack(STACK_BYTES)?);
+        }
+        let tables = Raw(UnsafeCell::new(CoreTables::new()));
+        Ok(Reserved { tables, stacks })
     }
-    // SAFETY: the tables are leaked and have no other user; the stacks are never freed.
-    unsafe { load(Box::into_raw(Box::new(CoreTables::new())), stacks) };
+
+    /// Gives the core that runs this these tables.
+    ///
+    /// # Safety
+    /// No other core that runs has loaded them.
+    pub unsafe fn load(&'static self) {
+        // SAFETY: 1: they are borrowed forever, and private. 2: the stacks are theirs, and never freed.
+        unsafe { load(self.tables.0.get(), self.stacks) }
+    }
+}
+
+/// Gives the first core its own tables, with guarded stacks.
+pub fn init_first_core() -> Result<(), MapError> {
+    let reserved = Box::leak(Box::new(Reserved::allocate()?));
+    // SAFETY: they were made just now.
+    unsafe { reserved.load() };
     Ok(())
 }
 
