@@ -27,12 +27,11 @@ mod machine {
 
     impl PhysicalMemory for Mapped {
         fn bytes(&self, start: u64, length: usize) -> Option<&'static [u8]> {
-            let end = start.checked_add(length as u64)?;
-            let pointer =
-                space::map_firmware(PhysAddr::try_new(start).ok()?, length as u64).ok()?;
-            // SAFETY: the pages were mapped just now, to be read, and stay so; `end` fits a physical address, or the range
-            // mapped would be shorter. The tables lie in memory that the memory map keeps from the frame allocator.
-            (end < 1 << 52).then(|| unsafe { slice::from_raw_parts(pointer.as_ptr(), length) })
+            let start = PhysAddr::try_new(start).ok()?;
+            let pointer = space::map_firmware(start, length as u64).ok()?;
+            // SAFETY: all these bytes were mapped just now, to be read, and stay so. The tables lie in memory that the memory
+            // map keeps from the frame allocator.
+            Some(unsafe { slice::from_raw_parts(pointer.as_ptr(), length) })
         }
     }
 

@@ -89,6 +89,15 @@ impl fmt::Display for Features {
     }
 }
 
+/// How many bits a physical address has on this processor, at most the 52 that a page table entry has room for.
+pub fn physical_address_bits() -> u32 {
+    const WHERE_NOTHING_TELLS: u32 = 36;
+    if __cpuid(0x8000_0000).eax < 0x8000_0008 {
+        return WHERE_NOTHING_TELLS;
+    }
+    (__cpuid(0x8000_0008).eax & 0xff).min(52)
+}
+
 /// The processor's name for itself.
 pub fn brand() -> ([u8; 48], usize) {
     let mut name = [0; 48];

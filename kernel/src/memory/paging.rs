@@ -51,7 +51,7 @@ pub enum MapError {
     AlreadyMapped(u64),
     /// The virtual address and the physical range are not both on page boundaries.
     Unaligned(u64, PhysRange),
-    /// The range reaches past what can be addressed, or past the window for such mappings.
+    /// The range reaches past what the processor can address, or past the window for such mappings.
     TooLarge(PhysRange),
 }
 

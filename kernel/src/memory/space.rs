@@ -185,23 +185,31 @@ pub fn is_stack_guard(virt: u64) -> bool {
 
 /// Maps device memory, anew on each call. `start` and `bytes` need no alignment.
 pub fn map_device(start: PhysAddr, bytes: u64, caching: Caching) -> Result<NonNull<u8>, MapError> {
-    map_window(
-        PhysRange::of_length(start.as_u64(), bytes),
-        Access::Write,
-        caching,
-    )
+    map_window(start, bytes, Access::Write, caching)
 }
 
 /// Maps firmware tables that the memory map does not call memory, to be read.
 pub fn map_firmware(start: PhysAddr, bytes: u64) -> Result<NonNull<u8>, MapError> {
-    map_window(
-        PhysRange::of_length(start.as_u64(), bytes),
-        Access::Read,
-        Caching::WriteBack,
-    )
+    map_window(start, bytes, Access::Read, Caching::WriteBack)
 }
 
-fn map_window(range: PhysRange, access: Access, caching: Caching) -> Result<NonNull<u8>, MapError> {
+/// Whether this processor can name all these addresses: an entry for one past its width is a fault when it is used.
+pub fn is_addressable(start: u64, bytes: u64) -> bool {
+    start
+        .checked_add(bytes)
+        .is_some_and(|end| end <= 1 << features::physical_address_bits())
+}
+
+fn map_window(
+    start: PhysAddr,
+    bytes: u64,
+    access: Access,
+    caching: Caching,
+) -> Result<NonNull<u8>, MapError> {
+    let range = PhysRange::of_length(start.as_u64(), bytes);
+    if !is_addressable(start.as_u64(), bytes) {
+        return Err(MapError::TooLarge(range));
+    }
     let pages = range.pages_touched();
     let mut guard = SPACE.lock();
     let space = guard.as_mut().ok_or(MapError::OutOfFrames)?;
