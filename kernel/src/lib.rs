@@ -22,6 +22,7 @@ mod runtime;
 pub mod shell;
 pub mod symbols;
 
+pub mod devices;
 pub mod memory;
 
 // On hardware.
@@ -35,8 +36,6 @@ pub mod cores;
 pub mod cpu;
 #[cfg(not(test))]
 pub mod crash;
-#[cfg(not(test))]
-pub mod devices;
 #[cfg(not(test))]
 pub mod panic;
 #[cfg(not(test))]

@@ -1,232 +1,156 @@
-//! A virtio network card for smoltcp: packets are read and written in the very buffers that the card uses.
+//! The network card for smoltcp, of whichever model it is.
 
 use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 
 use pci_types::PciAddress;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
-use virtio_drivers::device::net::VirtIONetRaw;
-use virtio_drivers::transport::pci::{PciTransport, VirtioPciError};
 
 use super::ecam::Ecam;
-use super::virtio::{self, KernelHal};
+use super::{e1000e, virtio, virtio_net};
 use crate::pci::scan::Function;
 
-/// Packets that wait in either direction.
-const QUEUE: usize = 64;
-/// Bytes of a packet without the card's header: 1500 and the Ethernet header.
-const FRAME_BYTES: usize = 1514;
-/// Bytes of a buffer: the packet, the card's header (10 or 12 bytes), and what the crate demands at least (1526).
-const BUFFER_BYTES: usize = 1536;
+/// Bytes of a packet: 1500 and the Ethernet header.
+pub const FRAME_BYTES: usize = 1514;
 
-type Driver = VirtIONetRaw<KernelHal, PciTransport, QUEUE>;
-type Buffer = [u8; BUFFER_BYTES];
+/// The models that there is a driver for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// A virtio network card.
+    Virtio,
+    /// Intel's 82574L.
+    E1000e,
+}
+
+impl Model {
+    /// The model of `function`, if it is a card with a driver.
+    #[must_use]
+    pub fn of(function: &Function) -> Option<Self> {
+        let id = (function.vendor, function.device);
+        if id == e1000e::ID {
+            Some(Self::E1000e)
+        } else if id.0 == virtio::VENDOR && virtio::NET_IDS.contains(&id.1) {
+            Some(Self::Virtio)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Virtio => "virtio",
+            Self::E1000e => "Intel 82574L",
+        })
+    }
+}
 
 /// Why a card cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NicError {
-    /// The virtio structures in its BARs.
-    Transport(VirtioPciError),
-    /// The driver could not start the device.
-    Driver(virtio_drivers::Error),
+    /// A virtio network card.
+    Virtio(virtio_net::StartError),
+    /// An 82574L.
+    E1000e(e1000e::StartError),
 }
 
 impl fmt::Display for NicError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transport(error) => error.fmt(f),
-            Self::Driver(error) => write!(f, "virtio network card: {error}"),
+            Self::Virtio(error) => error.fmt(f),
+            Self::E1000e(error) => error.fmt(f),
         }
     }
 }
 
-/// Buffers of one direction: each is free, or the card has it under a token.
-struct Buffers {
-    memory: Box<[Buffer]>,
-    /// Which buffer the card has under each token, and how many bytes of it.
-    lent: [Option<(usize, usize)>; QUEUE],
-    free: Vec<usize>,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        Self {
-            memory: vec![[0; BUFFER_BYTES]; QUEUE].into(),
-            lent: [None; QUEUE],
-            free: (0..QUEUE).collect(),
-        }
-    }
-
-    /// The buffer that comes back under `token`, which the card said and which may be wrong.
-    fn returned(&mut self, token: u16) -> Result<(usize, usize), Misbehaviour> {
-        let lent = self.lent.get_mut(usize::from(token)).and_then(Option::take);
-        lent.ok_or(Misbehaviour::UnknownToken(token))
-    }
-}
-
-/// What a card does that the specification forbids.
-#[derive(Clone, Copy, Debug)]
-enum Misbehaviour {
-    /// It returned a buffer that it did not have.
-    UnknownToken(u16),
-    /// It claims a packet that is longer than the buffer.
-    PacketLength(usize),
-    /// What the crate noticed.
-    Queue(virtio_drivers::Error),
-}
-
-impl fmt::Display for Misbehaviour {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownToken(token) => {
-                write!(f, "it returned buffer {token}, which it did not have")
-            }
-            Self::PacketLength(bytes) => {
-                write!(
-                    f,
-                    "it claims a packet of {bytes} bytes in a buffer of {BUFFER_BYTES}"
-                )
-            }
-            Self::Queue(error) => error.fmt(f),
-        }
-    }
-}
-
-/// The card itself and what is on its way out.
-struct Port {
-    address: PciAddress,
-    driver: Box<Driver>,
-    transmit: Buffers,
-    /// The card misbehaved; nothing is received or sent any more.
-    broken: bool,
-}
-
-impl Port {
-    /// Notes a misbehaviour: the value, or nothing and never anything again.
-    fn check<T>(&mut self, result: Result<T, Misbehaviour>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                log::error!(
-                    "network card {}: {error}; it is not used any more",
-                    self.address
-                );
-                self.broken = true;
-                None
-            }
-        }
-    }
-
-    /// Takes back the buffers of packets that were sent; whether there is one to send another.
-    fn can_send(&mut self) -> bool {
-        while let Some(token) = self.driver.poll_transmit() {
-            let returned = self.complete(token);
-            if self.check(returned).is_none() {
-                break;
-            }
-        }
-        !self.broken && !self.transmit.free.is_empty() && self.driver.can_send()
-    }
-
-    fn complete(&mut self, token: u16) -> Result<(), Misbehaviour> {
-        let (index, length) = self.transmit.returned(token)?;
-        let buffer = &self.transmit.memory[index][..length];
-        // SAFETY: these are the bytes that were lent under this token.
-        unsafe { self.driver.transmit_complete(token, buffer) }.map_err(Misbehaviour::Queue)?;
-        self.transmit.free.push(index);
-        Ok(())
-    }
-
-    /// Sends the packet of `length` bytes that `write` makes.
-    fn send<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        // PANIC: a `Sending` is made only after `can_send`, and one at a time; smoltcp sends no frame that is longer than
-        // the capabilities say.
-        let index = self.transmit.free.pop().expect("a free buffer");
-        let buffer = &mut self.transmit.memory[index];
-        let header = self
-            .driver
-            .fill_buffer_header(&mut buffer[..])
-            .expect("room for a header");
-        let end = header + length;
-        let result = write(&mut buffer[header..end]);
-        // SAFETY: the buffer is the card's, and not touched, until `transmit_complete` gives it back.
-        let sent = unsafe { self.driver.transmit_begin(&buffer[..end]) };
-        if let Some(token) = self.check(sent.map_err(Misbehaviour::Queue)) {
-            self.transmit.lent[usize::from(token)] = Some((index, end));
-        }
-        result
-    }
+/// What went through a card so far, for the `net` command.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Packets that came.
+    pub received: u64,
+    /// Packets handed to the card.
+    pub sent: u64,
+    /// Frames that came damaged or in parts.
+    pub dropped: u64,
 }
 
 /// A network card.
 pub struct Nic {
-    port: Port,
-    receive: Buffers,
+    card: Card,
+    received: u64,
+    sent: u64,
+}
+
+enum Card {
+    Virtio(Box<virtio_net::Card>),
+    E1000e(e1000e::Card),
 }
 
 impl Nic {
-    /// Starts the card and gives it all receive buffers.
+    /// Starts the card.
     ///
     /// # Errors
-    /// [`NicError`] if it is no usable virtio network card.
-    pub fn start(ecam: &Ecam, function: &Function) -> Result<Self, NicError> {
-        let transport = virtio::transport(ecam, function).map_err(NicError::Transport)?;
-        let mut driver = Box::new(Driver::new(transport).map_err(NicError::Driver)?);
-        driver.disable_interrupts();
-        let port = Port {
-            address: function.address,
-            driver,
-            transmit: Buffers::new(),
-            broken: false,
+    /// [`NicError`] if it is not usable.
+    pub fn start(model: Model, ecam: &Ecam, function: &Function) -> Result<Self, NicError> {
+        let card = match model {
+            Model::Virtio => {
+                let card = virtio_net::Card::start(ecam, function);
+                Card::Virtio(Box::new(card.map_err(NicError::Virtio)?))
+            }
+            Model::E1000e => {
+                let card = e1000e::Card::start(ecam, function);
+                Card::E1000e(card.map_err(NicError::E1000e)?)
+            }
         };
-        let mut nic = Self {
-            port,
-            receive: Buffers::new(),
-        };
-        nic.refill();
-        Ok(nic)
+        let (received, sent) = (0, 0);
+        Ok(Self {
+            card,
+            received,
+            sent,
+        })
+    }
+
+    /// Which model it is.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        match &self.card {
+            Card::Virtio(_) => Model::Virtio,
+            Card::E1000e(_) => Model::E1000e,
+        }
     }
 
     /// Where it is on the bus.
     #[must_use]
     pub fn address(&self) -> PciAddress {
-        self.port.address
+        match &self.card {
+            Card::Virtio(card) => card.address(),
+            Card::E1000e(card) => card.address(),
+        }
     }
 
     /// Its Ethernet address.
     #[must_use]
     pub fn mac(&self) -> [u8; 6] {
-        self.port.driver.mac_address()
-    }
-
-    /// Gives every free receive buffer to the card.
-    fn refill(&mut self) {
-        while let Some(index) = self.receive.free.pop() {
-            let buffer = &mut self.receive.memory[index][..];
-            // SAFETY: the buffer is the card's, and not touched, until `receive_complete` gives it back.
-            let lent = unsafe { self.port.driver.receive_begin(buffer) };
-            let Some(token) = self.port.check(lent.map_err(Misbehaviour::Queue)) else {
-                return;
-            };
-            self.receive.lent[usize::from(token)] = Some((index, BUFFER_BYTES));
+        match &self.card {
+            Card::Virtio(card) => card.mac(),
+            Card::E1000e(card) => card.mac(),
         }
     }
 
-    /// Takes the packet under `token` from the card: the buffer, and where in it the packet lies.
-    fn complete(&mut self, token: u16) -> Result<(usize, Range<usize>), Misbehaviour> {
-        let (index, _) = self.receive.returned(token)?;
-        let buffer = &mut self.receive.memory[index][..];
-        // SAFETY: this is the buffer that was lent under this token.
-        let completed = unsafe { self.port.driver.receive_complete(token, buffer) };
-        let (header, length) = completed.map_err(Misbehaviour::Queue)?;
-        if length > BUFFER_BYTES - header {
-            return Err(Misbehaviour::PacketLength(length));
+    /// What went through so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            received: self.received,
+            sent: self.sent,
+            dropped: match &self.card {
+                // virtio has no word for it: the device drops such frames itself.
+                Card::Virtio(_) => 0,
+                Card::E1000e(card) => card.dropped(),
+            },
         }
-        Ok((index, header..header + length))
     }
 }
 
@@ -235,27 +159,28 @@ impl Device for Nic {
     type TxToken<'a> = Sending<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sending<'_>)> {
-        if !self.port.can_send() {
-            return None;
-        }
-        self.refill();
-        let token = self.port.driver.poll_receive()?;
-        let completed = self.complete(token);
-        let (index, packet) = self.port.check(completed)?;
-        // The buffer goes back to the card with the next call, which cannot come before the packet was let go.
-        self.receive.free.push(index);
-        let packet = &self.receive.memory[index][packet];
-        Some((
-            Received { packet },
-            Sending {
-                port: &mut self.port,
-            },
-        ))
+        let (packet, port) = match &mut self.card {
+            Card::Virtio(card) => {
+                let (packet, port) = card.receive()?;
+                (packet, Port::Virtio(port))
+            }
+            Card::E1000e(card) => {
+                let (packet, port) = card.receive()?;
+                (packet, Port::E1000e(port))
+            }
+        };
+        self.received += 1;
+        let sent = &mut self.sent;
+        Some((Received { packet }, Sending { port, sent }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sending<'_>> {
-        let port = &mut self.port;
-        port.can_send().then_some(Sending { port })
+        let port = match &mut self.card {
+            Card::Virtio(card) => Port::Virtio(card.transmit()?),
+            Card::E1000e(card) => Port::E1000e(card.transmit()?),
+        };
+        let sent = &mut self.sent;
+        Some(Sending { port, sent })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -279,11 +204,21 @@ impl RxToken for Received<'_> {
 
 /// Leave to send one packet.
 pub struct Sending<'a> {
-    port: &'a mut Port,
+    port: Port<'a>,
+    sent: &'a mut u64,
+}
+
+enum Port<'a> {
+    Virtio(&'a mut virtio_net::Port),
+    E1000e(&'a mut e1000e::TransmitSide),
 }
 
 impl TxToken for Sending<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        self.port.send(length, f)
+        *self.sent += 1;
+        match self.port {
+            Port::Virtio(port) => port.send(length, f),
+            Port::E1000e(port) => port.send(length, f),
+        }
     }
 }

@@ -71,6 +71,12 @@ impl<'a, A: ConfigRegionAccess + ?Sized> Config<'a, A> {
         self.write(offset::COMMAND, value & 0xffff);
     }
 
+    /// Lets the function decode its memory BARs, without DMA.
+    pub fn enable_registers(&self) {
+        let command = self.read(offset::COMMAND) | command::MEMORY;
+        self.set_command(command & !command::BUS_MASTER);
+    }
+
     /// Lets the function decode its memory BARs and read and write memory itself (DMA).
     pub fn enable(&self) {
         self.set_command(self.read(offset::COMMAND) | command::MEMORY | command::BUS_MASTER);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::acpi;
 use crate::devices::block::Disk;
 use crate::devices::ecam::Ecam;
-use crate::devices::nic::Nic;
+use crate::devices::nic::{self, Nic};
 use crate::devices::virtio;
 use crate::pci::scan::{Function, Scan, class_name, scan};
 
@@ -47,7 +47,7 @@ pub fn find() -> Machine {
     }
     if machine.nic.is_none() {
         log::warn!(
-            "net: no virtio network card: serial console only (QEMU: -netdev user,id=n -device virtio-net-pci,netdev=n)"
+            "net: no virtio network card and no Intel 82574L: serial console only (QEMU: -netdev user,id=n -device virtio-net-pci,netdev=n)"
         );
     }
     machine
@@ -78,11 +78,8 @@ impl Machine {
     }
 
     fn start(&mut self, ecam: &'static Ecam, function: &Function) {
-        if function.vendor != virtio::VENDOR {
-            return;
-        }
         let address = function.address;
-        if virtio::BLOCK_IDS.contains(&function.device) {
+        if function.vendor == virtio::VENDOR && virtio::BLOCK_IDS.contains(&function.device) {
             match Disk::start(ecam, function) {
                 Ok(disk) => {
                     log::info!("disk {address}: virtio, {} MiB", disk.sectors() >> 11);
@@ -90,11 +87,13 @@ impl Machine {
                 }
                 Err(error) => log::error!("disk {address}: {error}"),
             }
-        } else if virtio::NET_IDS.contains(&function.device) && self.nic.is_none() {
-            match Nic::start(ecam, function) {
+        } else if let Some(model) = nic::Model::of(function)
+            && self.nic.is_none()
+        {
+            match Nic::start(model, ecam, function) {
                 Ok(nic) => {
                     log::info!(
-                        "net {address}: virtio, {}",
+                        "net {address}: {model}, {}",
                         smoltcp::wire::EthernetAddress(nic.mac())
                     );
                     self.nic = Some(nic);

@@ -349,9 +349,16 @@ fn show_net<C: Copy>(net: Option<&Stack<Nic, C>>, out: &mut String) -> fmt::Resu
     let (card, counters) = (net.device(), net.counters());
     writeln!(
         out,
-        "{} virtio, {}",
+        "{} {}, {}",
         card.address(),
+        card.model(),
         smoltcp::wire::EthernetAddress(card.mac())
+    )?;
+    let packets = card.counters();
+    writeln!(
+        out,
+        "{} packets received, {} sent, {} dropped",
+        packets.received, packets.sent, packets.dropped
     )?;
     match net.address() {
         Some(address) => write!(out, "address {}", address.cidr)?,
