@@ -10,7 +10,23 @@ pub mod e1000e;
 pub mod ecam;
 #[cfg(not(test))]
 pub mod nic;
+pub mod nvme;
 #[cfg(not(test))]
 pub mod virtio;
 #[cfg(not(test))]
+pub mod virtio_blk;
+#[cfg(not(test))]
 pub mod virtio_net;
+
+/// The address that a device reaches a buffer at.
+#[cfg(not(test))]
+fn dma_address(first: *mut u8) -> u64 {
+    let physical = crate::memory::virt_to_phys(first);
+    // PANIC: every buffer that is passed to a driver is a mapped one.
+    let physical = physical.expect("a mapped buffer");
+    assert!(
+        crate::memory::direct_map(physical) == first,
+        "a DMA buffer must lie in the direct map, where neighbouring addresses are neighbours in memory"
+    );
+    physical.as_u64()
+}

@@ -7,6 +7,7 @@ use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction, P
 use virtio_drivers::transport::pci::{PciTransport, VirtioPciError};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
+use super::dma_address;
 use super::ecam::Ecam;
 use crate::memory::{self, Caching, PhysRange, frames};
 use crate::pci::Config;
@@ -56,15 +57,7 @@ unsafe impl Hal for KernelHal {
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {
-        let first = buffer.cast::<u8>().as_ptr();
-        let physical = memory::virt_to_phys(first);
-        // PANIC: every buffer that is passed to a driver is a mapped one.
-        let physical = physical.expect("a mapped buffer").as_u64();
-        assert!(
-            memory::direct_map(x86_64::PhysAddr::new(physical)) == first,
-            "a DMA buffer must lie in the direct map, where neighbouring addresses are neighbours in memory"
-        );
-        physical
+        dma_address(buffer.cast::<u8>().as_ptr())
     }
 
     unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}

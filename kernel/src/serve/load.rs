@@ -18,6 +18,7 @@ use inference::gguf::{GgufError, Header};
 use inference::model::{Hyperparameters, Model, ModelError, Plan};
 use inference::source::BlockSource;
 use inference::tokenizer::{Tokenizer, TokenizerError};
+use pci_types::PciAddress;
 use serving::{Server, ServerConfig};
 
 use crate::budget::{self, BudgetError, Wishes};
@@ -100,7 +101,7 @@ pub enum LoadError {
     /// Too little memory for a sequence.
     Budget(BudgetError),
     /// Reading the weights.
-    Read(DiskError),
+    Read(PciAddress, DiskError),
     /// The backend.
     Cpu(CpuError),
     /// The engine.
@@ -111,7 +112,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDisk => f.write_str(
-                "there is no virtio disk; attach one that holds a GGUF file (QEMU: -drive file=F,format=raw,if=none,id=d \
+                "there is no virtio disk and no NVMe disk; attach one that holds a GGUF file (QEMU: -drive file=F,format=raw,if=none,id=d \
                  -device virtio-blk-pci,drive=d)",
             ),
             Self::Locate(error) => error.fmt(f),
@@ -131,7 +132,7 @@ impl fmt::Display for LoadError {
             ),
             Self::Budget(BudgetError::Shortage(shortage)) => shortage.fmt(f),
             Self::Budget(BudgetError::Cpu(error)) | Self::Cpu(error) => write!(f, "CPU backend: {error}"),
-            Self::Read(error) => write!(f, "reading the weights: {error}"),
+            Self::Read(address, error) => write!(f, "reading the weights: disk {address}: {error}"),
             Self::Engine(error) => write!(f, "engine: {error}"),
         }
     }
@@ -321,6 +322,7 @@ fn read_weights(disk: &mut Disk, start: u64, length: usize) -> Result<Weights, L
     let mut weights = Weights::allocate((start - first) as usize, length)?;
     let buffer = weights.frames((end - first) as usize);
     let total = buffer.len();
+    let address = disk.address();
     let mut told = time::now();
     disk.read(first / SECTOR, buffer, &mut |done| {
         if time::now() - told >= PROGRESS {
@@ -328,7 +330,7 @@ fn read_weights(disk: &mut Disk, start: u64, length: usize) -> Result<Weights, L
             log::info!("model: {} of {} MiB read", done >> 20, total >> 20);
         }
     })
-    .map_err(LoadError::Read)?;
+    .map_err(|error| LoadError::Read(address, error))?;
     Ok(weights)
 }
 

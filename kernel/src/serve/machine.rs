@@ -7,7 +7,6 @@ use crate::acpi;
 use crate::devices::block::Disk;
 use crate::devices::ecam::Ecam;
 use crate::devices::nic::{self, Nic};
-use crate::devices::virtio;
 use crate::pci::scan::{Function, Scan, class_name, scan};
 
 /// What was found, and what could be started of it.
@@ -79,15 +78,16 @@ impl Machine {
 
     fn start(&mut self, ecam: &'static Ecam, function: &Function) {
         let address = function.address;
-        if function.vendor == virtio::VENDOR && virtio::BLOCK_IDS.contains(&function.device) {
-            match Disk::start(ecam, function) {
-                Ok(disk) => {
-                    log::info!("disk {address}: virtio, {} MiB", disk.sectors() >> 11);
-                    self.disks.push(disk);
-                }
-                Err(error) => log::error!("disk {address}: {error}"),
+        match Disk::start(ecam, function) {
+            Some(Ok(disk)) => {
+                let (kind, sectors) = (disk.kind(), disk.sectors());
+                log::info!("disk {address}: {kind}, {} MiB", sectors >> 11);
+                self.disks.push(disk);
             }
-        } else if let Some(model) = nic::Model::of(function)
+            Some(Err(error)) => log::error!("disk {address}: {error}"),
+            None => {}
+        }
+        if let Some(model) = nic::Model::of(function)
             && self.nic.is_none()
         {
             match Nic::start(model, ecam, function) {

@@ -255,8 +255,9 @@ impl<C: Copy> Operator<C> {
         for disk in &self.machine.disks {
             writeln!(
                 out,
-                "{} virtio, {} sectors of 512 bytes",
+                "{} {}, {} sectors of 512 bytes",
                 disk.address(),
+                disk.kind(),
                 disk.sectors()
             )?;
         }
