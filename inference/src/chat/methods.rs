@@ -170,23 +170,7 @@ fn string_method(
             no_arguments(args).and_then(|()| strings::title(text, |c| !c.is_alphabetic(), budget))
         }
         "capitalize" => no_arguments(args).and_then(|()| strings::capitalize(text, budget)),
-        "split" | "rsplit" => {
-            let [separator, limit] = args.bind(["sep", "maxsplit"])?;
-            let separator = string_or_none(name, separator)?;
-            let side = if name == "split" {
-                Side::Left
-            } else {
-                Side::Right
-            };
-            let limit = int_or_none(name, limit)?.unwrap_or(-1);
-            strings::split(
-                text,
-                separator.as_ref().map(|s| s.as_str()),
-                limit,
-                side,
-                budget,
-            )
-        }
+        "split" | "rsplit" => split(text, args, budget),
         "splitlines" => {
             no_arguments(args)?;
             let lines = strings::lines(text.as_str());
@@ -199,17 +183,7 @@ fn string_method(
         "partition" | "rpartition" => partition(text, args, budget),
         "startswith" => affix(args, |affix| text.as_str().starts_with(affix)),
         "endswith" => affix(args, |affix| text.as_str().ends_with(affix)),
-        "removeprefix" | "removesuffix" => {
-            let [affix] = args.bind([""])?;
-            let affix = string(name, affix)?;
-            let (start, end) = (affix.as_str(), text.len());
-            let range = match name {
-                "removeprefix" if text.as_str().starts_with(start) => affix.len()..end,
-                "removesuffix" if text.as_str().ends_with(start) => 0..end - affix.len(),
-                _ => 0..end,
-            };
-            strings::slice(text, range, budget)
-        }
+        "removeprefix" | "removesuffix" => without_affix(text, args, budget),
         "replace" => {
             let [old, new, count] = args.bind(["", "", "count"])?;
             let (old, new) = (string(name, old)?, string(name, new)?);
@@ -248,6 +222,33 @@ fn string_method(
 
 fn no_arguments(args: Args<'_>) -> Result<(), ErrorKind> {
     args.bind([]).map(|[]| ())
+}
+
+fn split(text: &Text, args: Args<'_>, budget: &mut Budget) -> Result<Value, ErrorKind> {
+    let name = args.of;
+    let [separator, limit] = args.bind(["sep", "maxsplit"])?;
+    let separator = string_or_none(name, separator)?;
+    let separator = separator.as_ref().map(|separator| separator.as_str());
+    let side = match name {
+        "split" => Side::Left,
+        _ => Side::Right,
+    };
+    let limit = int_or_none(name, limit)?.unwrap_or(-1);
+    strings::split(text, separator, limit, side, budget)
+}
+
+/// `removeprefix` and `removesuffix`.
+fn without_affix(text: &Text, args: Args<'_>, budget: &mut Budget) -> Result<Value, ErrorKind> {
+    let name = args.of;
+    let [affix] = args.bind([""])?;
+    let affix = string(name, affix)?;
+    let (start, end) = (affix.as_str(), text.len());
+    let range = match name {
+        "removeprefix" if text.as_str().starts_with(start) => affix.len()..end,
+        "removesuffix" if text.as_str().ends_with(start) => 0..end - affix.len(),
+        _ => 0..end,
+    };
+    strings::slice(text, range, budget)
 }
 
 fn stripped(

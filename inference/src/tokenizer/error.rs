@@ -111,95 +111,24 @@ pub enum TokenizerError {
 }
 
 impl fmt::Display for TokenizerError {
+    #[rustfmt::skip] // one row per reason
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { key } => write!(f, "{key} is missing"),
             Self::Key(error) => error.fmt(f),
-            Self::UnknownModel { found } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.model is {found:?}, supported are \"llama\" and \"gpt2\""
-                )
-            }
-            Self::UnknownPreTokenizer { found } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.pre is {found:?}, which is not a supported pre-tokenizer"
-                )
-            }
-            Self::VocabularySize { tokens, bytes } => write!(
-                f,
-                "tokenizer.ggml.tokens has {tokens} tokens of {bytes} bytes together, expected 1 to {} of at most {}",
-                MAX_VOCABULARY,
-                u32::MAX,
-            ),
-            Self::TokenLength { token, bytes } => write!(
-                f,
-                "tokenizer.ggml.tokens item {token} has {bytes} bytes, expected at most {MAX_TOKEN_BYTES}"
-            ),
-            Self::Length {
-                key,
-                found,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "{key} has {found} items, expected one for each of {expected} tokens"
-                )
-            }
-            Self::DuplicateToken {
-                first,
-                second,
-                text,
-            } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.tokens has {text:?} twice, as {first} and as {second}"
-                )
-            }
-            Self::UnknownTokenType { token, found } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.token_type of token {token} is {found}, expected 0 to 6"
-                )
-            }
-            Self::MalformedByteToken { token, text } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.token_type says byte for token {token}, whose text is {text:?}, not <0xXX>"
-                )
-            }
-            Self::Score { token } => {
-                write!(f, "tokenizer.ggml.scores of token {token} is not a number")
-            }
-            Self::TokenOutOfRange {
-                key,
-                found,
-                vocabulary,
-            } => {
-                write!(
-                    f,
-                    "{key} is {found}, but the vocabulary has {vocabulary} tokens"
-                )
-            }
-            Self::MalformedMerge { merge, text } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.merges item {merge} is {text:?}, expected two parts and a space between"
-                )
-            }
-            Self::MergeOfUnknownToken { merge, text } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.merges item {merge} needs {text:?}, which is not in tokenizer.ggml.tokens"
-                )
-            }
-            Self::DuplicateMerge { merge, text } => {
-                write!(
-                    f,
-                    "tokenizer.ggml.merges item {merge}, {text:?}, was there before"
-                )
-            }
+            Self::UnknownModel { found } => write!(f, "tokenizer.ggml.model is {found:?}, supported are \"llama\" and \"gpt2\""),
+            Self::UnknownPreTokenizer { found } => write!(f, "tokenizer.ggml.pre is {found:?}, which is not a supported pre-tokenizer"),
+            Self::VocabularySize { tokens, bytes } => write!(f, "tokenizer.ggml.tokens has {tokens} tokens of {bytes} bytes together, expected 1 to {} of at most {}", MAX_VOCABULARY, u32::MAX),
+            Self::TokenLength { token, bytes } => write!(f, "tokenizer.ggml.tokens item {token} has {bytes} bytes, expected at most {MAX_TOKEN_BYTES}"),
+            Self::Length { key, found, expected } => write!(f, "{key} has {found} items, expected one for each of {expected} tokens"),
+            Self::DuplicateToken { first, second, text } => write!(f, "tokenizer.ggml.tokens has {text:?} twice, as {first} and as {second}"),
+            Self::UnknownTokenType { token, found } => write!(f, "tokenizer.ggml.token_type of token {token} is {found}, expected 0 to 6"),
+            Self::MalformedByteToken { token, text } => write!(f, "tokenizer.ggml.token_type says byte for token {token}, whose text is {text:?}, not <0xXX>"),
+            Self::Score { token } => write!(f, "tokenizer.ggml.scores of token {token} is not a number"),
+            Self::TokenOutOfRange { key, found, vocabulary } => write!(f, "{key} is {found}, but the vocabulary has {vocabulary} tokens"),
+            Self::MalformedMerge { merge, text } => write!(f, "tokenizer.ggml.merges item {merge} is {text:?}, expected two parts and a space between"),
+            Self::MergeOfUnknownToken { merge, text } => write!(f, "tokenizer.ggml.merges item {merge} needs {text:?}, which is not in tokenizer.ggml.tokens"),
+            Self::DuplicateMerge { merge, text } => write!(f, "tokenizer.ggml.merges item {merge}, {text:?}, was there before"),
         }
     }
 }
