@@ -30,7 +30,7 @@ pub enum ModelError {
     NormType { name: String, found: WeightType },
     TooLarge { bytes: u64 },
     DataLength { found: usize, expected: usize },
-    RopeFactor { index: usize, found: f32 },
+    RopeFactor { index: usize, found: f32, least: f32, most: f32 },
 }
 
 impl fmt::Display for ModelError {
@@ -53,7 +53,7 @@ impl fmt::Display for ModelError {
             Self::NormType { name, found } => write!(f, "tensor {name}: type {found:?} instead of F32"),
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes of tensor data do not fit into the address space"),
             Self::DataLength { found, expected } => write!(f, "{found} bytes of tensor data were read, {expected} expected"),
-            Self::RopeFactor { index, found } => write!(f, "tensor rope_freqs.weight: factor {index} is {found} instead of a positive number"),
+            Self::RopeFactor { index, found, least, most } => write!(f, "tensor rope_freqs.weight: factor {index} is {found}, which is not in {least} to {most}"),
         }
     }
 }

@@ -13,6 +13,10 @@ use crate::limits::{
 /// The base where a file does not name one, as in the first Llama.
 const DEFAULT_ROPE_BASE: f32 = 10_000.0;
 
+/// Bounds of linear scaling: models have 1 to 64, and the quotient of a position and such a factor never overflows.
+const ABOVE_SCALING: f32 = 1e-3;
+const MOST_SCALING: f32 = 1e6;
+
 impl Hyperparameters {
     /// Reads and checks all of them.
     pub(super) fn read(header: &Header) -> Result<Self, ModelError> {
@@ -105,10 +109,10 @@ fn refuse_variants(header: &Header) -> Result<(), ModelError> {
 
 fn rope_frequency_scale(header: &Header) -> Result<f32, ModelError> {
     let kind = optional(header.string("llama.rope.scaling.type"))?;
-    let factor = match float(header, "rope.scaling.factor", 0.0, 1e6)? {
+    let factor = match float(header, "rope.scaling.factor", ABOVE_SCALING, MOST_SCALING)? {
         Some(factor) => Some(factor),
         // What old converters wrote instead.
-        None => float(header, "rope.scale_linear", 0.0, 1e6)?,
+        None => float(header, "rope.scale_linear", ABOVE_SCALING, MOST_SCALING)?,
     };
     match kind {
         Some("none") => Ok(1.0),

@@ -12,6 +12,10 @@ use crate::gguf::{Header, TensorInfo};
 /// Bytes that a model keeps alive: a vector, a mapped file, a region of physical memory.
 pub type Data = dyn AsRef<[u8]> + Send + Sync;
 
+/// Bounds of what a rotation's frequency is divided by: models have 1 to 64, and no angle of any position overflows.
+const LEAST_ROPE_FACTOR: f32 = 1e-6;
+const MOST_ROPE_FACTOR: f32 = 1e6;
+
 /// A checked header: everything of a model but its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -74,7 +78,8 @@ impl Plan {
     /// Joins the plan with the file's bytes from [`Header::data_offset`] on; more bytes than needed may follow.
     ///
     /// # Errors
-    /// [`ModelError::DataLength`] if there are too few, [`ModelError::RopeFactor`] if one of those is not positive.
+    /// [`ModelError::DataLength`] if there are too few, [`ModelError::RopeFactor`] if one of those is out of
+    /// bounds.
     pub fn with_data(self, data: Arc<Data>) -> Result<Model, ModelError> {
         let found = (*data).as_ref().len();
         if found < self.data_length {
@@ -87,8 +92,13 @@ impl Plan {
         if let Some(tensor) = model.rope_factors() {
             for (index, bytes) in model.bytes(tensor).as_chunks().0.iter().enumerate() {
                 let found = f32::from_le_bytes(*bytes);
-                if !(found > 0.0 && found.is_finite()) {
-                    return Err(ModelError::RopeFactor { index, found });
+                if !(LEAST_ROPE_FACTOR..=MOST_ROPE_FACTOR).contains(&found) {
+                    return Err(ModelError::RopeFactor {
+                        index,
+                        found,
+                        least: LEAST_ROPE_FACTOR,
+                        most: MOST_ROPE_FACTOR,
+                    });
                 }
             }
         }

@@ -129,13 +129,14 @@ fn numbers_that_the_computation_cannot_stand_are_named() {
         }
     }
     let floats = [
-        "llama.attention.layer_norm_rms_epsilon",
-        "llama.rope.freq_base",
-        "llama.rope.scaling.factor",
-        "llama.rope.scale_linear",
+        ("llama.attention.layer_norm_rms_epsilon", 0.0),
+        ("llama.rope.freq_base", 1.0),
+        ("llama.rope.scaling.factor", 1e-3),
+        ("llama.rope.scale_linear", 1e-3),
     ];
-    for key in floats {
+    for (key, above) in floats {
         for value in [
+            above,
             0.0,
             -1.0,
             f32::NAN,
@@ -193,7 +194,7 @@ fn data_that_does_not_fit_the_plan_is_refused() {
     assert_eq!(short, Some(ModelError::DataLength { found, expected }));
 
     let mut file = sample();
-    for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+    for bad in [0.0, 1e-7, 1e7, -1.0, f32::NAN, f32::INFINITY] {
         let factors = [1.0; 7].into_iter().chain([bad]).flat_map(f32::to_le_bytes);
         file.tensor(
             "rope_freqs.weight",
