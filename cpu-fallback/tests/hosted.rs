@@ -105,7 +105,7 @@ fn mistakes_are_named() {
     let model = model.to_str().unwrap();
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     #[rustfmt::skip]
-    let cases: [(&[&str], i32, &str); 14] = [
+    let cases: [(&[&str], i32, &str); 17] = [
         (&["fly"], 2, "\"fly\" is not a command; there are serve, "),
         (&["load"], 2, "--model is missing"),
         (&["load", "--model"], 2, "missing argument for option '--model'"),
@@ -114,6 +114,9 @@ fn mistakes_are_named() {
         (&["load", "--model", model, "--threads", "0"], 2, "--threads is 0, at least 1 expected"),
         (&["load", "--model", model, "--threads", "x"], 2, "--threads: \"x\" is not a number"),
         (&["load", "--model", model, "--kernels", "mmx"], 2, "--kernels mmx is not known; there are scalar, avx2, avx512"),
+        (&["serve", "--model", model, "--api-key", ""], 2, "--api-key is empty or has white space around it"),
+        (&["serve", "--model", model, "--api-key", "k "], 2, "--api-key is empty or has white space around it"),
+        (&["serve", "--model", model, "--api-key", "\tk"], 2, "--api-key is empty or has white space around it"),
         (&["load", "--model", model, "--ctx", "513"], 1, "--ctx 513 is more than the 512 positions"),
         (&["load", "--model", "/nowhere.gguf"], 1, "/nowhere.gguf: cannot open the model"),
         (&["load", "--model", manifest], 1, "not a GGUF file"),
@@ -131,6 +134,24 @@ fn mistakes_are_named() {
         );
         assert_eq!(outcome.out, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn only_the_last_line_may_be_blank() {
+    let model = demo();
+    let arguments = ["tokenize", "--lines", "--model", model.to_str().unwrap()];
+    for whole in [
+        "\"\"\n\"\"\n",
+        "\"\"\n\"\"",
+        "\"\"\n\"\"\n \n",
+        "\"\"\n\"\"\n\n",
+    ] {
+        assert_eq!(demo_with("tokenize --lines", whole), "[]\n[]\n");
+    }
+    let cut = run_with(&arguments, "\"\"\n\"\"\n\n\"\"\n");
+    assert_eq!((cut.status, cut.out.as_str()), (1, "[]\n[]\n"));
+    let problem = "line 3 of standard input is blank; only the last may be";
+    assert!(cut.err.contains(problem), "{}", cut.err);
 }
 
 #[test]

@@ -48,7 +48,7 @@ const TABLE: [Row; 23] = [
     Row("top", Some("K"), "how many of the best tokens to list"),
     Row("file", Some("T"), "text to measure"),
     Row("special", None, "text that spells a control token is that token"),
-    Row("lines", None, "a JSON string a line in, a JSON list of ids a line out"),
+    Row("lines", None, "a JSON string a line in, a JSON list of ids a line out; only the last line may be blank"),
     Row("json", None, "print one JSON object"),
 ];
 

@@ -42,6 +42,11 @@ type Service = Server<CpuBackend<Pool>>;
 /// Answers the OpenAI API until the process is ended.
 pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     let start = Instant::now();
+    let api_key = options.text("api-key")?;
+    if api_key.is_some_and(|key| key.is_empty() || key != key.trim()) {
+        let problem = "--api-key is empty or has white space around it: no request could match it";
+        return Err(Failure::Usage(problem.into()));
+    }
     let mut file = ModelFile::open(options)?;
     let port = options.number("port")?.unwrap_or(DEFAULT_PORT);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
@@ -62,7 +67,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     let (backend_name, model_name) = (backend.name(), name(&file.header));
     let config_of_server = ServerConfig {
         model_name: model_name.clone(),
-        api_key: options.text("api-key")?.map(str::to_owned),
+        api_key: api_key.map(str::to_owned),
         max_connections: MAX_CONNECTIONS,
         unix_base: std::time::UNIX_EPOCH.elapsed()? - start.elapsed(),
         seed: RandomState::new().hash_one(std::process::id()),

@@ -25,9 +25,19 @@ pub(crate) fn tokenize(options: &Options) -> Result<(), Failure> {
         writeln!(out, "{}", joined(&ids, " "))?;
         return Ok(());
     }
+    let mut blank = None;
     for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let place = || format!("line {} of standard input", index + 1);
-        let text: String = serde_json::from_str(&line.with_context(place)?)
+        let line = line.with_context(place)?;
+        if let Some(number) = blank {
+            let problem = anyhow!("line {number} of standard input is blank; only the last may be");
+            return Err(problem.into());
+        }
+        if line.trim().is_empty() {
+            blank = Some(index + 1);
+            continue;
+        }
+        let text: String = serde_json::from_str(&line)
             .with_context(|| format!("{} is not a JSON string", place()))?;
         ids.clear();
         tokenizer.encode(&text, special, &mut ids);
