@@ -32,7 +32,7 @@ pub(crate) fn swiglu(gate: &mut [f32], up: &[f32]) {
     }
 }
 
-/// The nearest F16, ties to even; numbers too large for F16 keep F16's precision.
+/// The nearest F16, ties to even; numbers too large for F16 keep F16's precision, and NaN stays NaN.
 #[inline]
 pub(crate) fn round_to_f16(x: f32) -> f32 {
     /// Bits of an f32's fraction that F16 lacks.
@@ -46,7 +46,11 @@ pub(crate) fn round_to_f16(x: f32) -> f32 {
     let half = (1 << (EXCESS - 1)) - 1 + (bits >> EXCESS & 1);
     let rounded = f32::from_bits(bits.wrapping_add(half) & !((1 << EXCESS) - 1));
     let subnormal = (x + ROUND) - ROUND;
-    if x.abs() < NORMAL { subnormal } else { rounded }
+    if x.abs() >= NORMAL {
+        rounded
+    } else {
+        subnormal
+    }
 }
 
 /// `e^x` within 3 units in the last place; 0 below the smallest normal number, clamped to `e^88` above.
@@ -112,6 +116,10 @@ mod tests {
             for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
                 assert_eq!(round_to_f16(x), half::f16::from_f32(x).to_f32(), "{x:e}");
             }
+        }
+        assert_eq!(round_to_f16(f32::INFINITY), f32::INFINITY);
+        for bits in [0x7f80_0001, 0x7fff_ffff, 0xffc0_0000, u32::MAX] {
+            assert!(round_to_f16(f32::from_bits(bits)).is_nan(), "{bits:#x}");
         }
     }
 

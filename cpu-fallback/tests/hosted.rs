@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use inference::gguf::Header;
 use serde_json::Value;
 
 struct Outcome {
@@ -152,6 +153,50 @@ fn only_the_last_line_may_be_blank() {
     assert_eq!((cut.status, cut.out.as_str()), (1, "[]\n[]\n"));
     let problem = "line 3 of standard input is blank; only the last may be";
     assert!(cut.err.contains(problem), "{}", cut.err);
+}
+
+/// Writes the demo model with other bytes in one place.
+fn damaged(name: &str, place: impl Fn(&Header, &[u8]) -> usize, bytes: &[u8]) -> String {
+    let mut file = std::fs::read(demo()).expect("the repository holds the demo model");
+    let header = Header::read(&mut &file[..]).expect("its header is sound");
+    let at = place(&header, &file);
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, file).expect("the target directory can be written");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn damaged_weights_are_named_and_give_no_numbers() {
+    let tensor = "blk.0.attn_norm.weight";
+    let place = |header: &Header, _: &[u8]| {
+        (header.data_offset() + header.tensor(tensor).unwrap().offset) as usize + 4
+    };
+    let model = damaged("nan.gguf", place, &f32::NAN.to_le_bytes());
+    let cases = [
+        (
+            vec!["load"],
+            "tensor blk.0.attn_norm.weight: element 1 is NaN",
+        ),
+        (
+            vec!["eval", "--ids", "1,2"],
+            "the model computes NaN as the logit of token 0",
+        ),
+        (
+            vec!["generate", "--prompt", "x"],
+            "the model's logit for token 0 is not a finite number",
+        ),
+    ];
+    for (mut arguments, problem) in cases {
+        arguments.extend(["--model", &model]);
+        let outcome = run_with(&arguments, "");
+        assert_eq!(
+            (outcome.status, outcome.out.trim()),
+            (1, ""),
+            "{arguments:?}"
+        );
+        assert!(outcome.err.contains(problem), "{}", outcome.err);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::{maximum, tree, tree_of_eight};
+use super::lanes::{tree, tree_of_eight};
 use super::{Panel, RowKernel, Sums, prefetch};
 use crate::elementwise::round_to_f16;
 
@@ -94,7 +94,8 @@ pub(super) fn dequantise<B: BlockRow>(row: &[u8], out: &mut [f32]) {
 
 /// Quantises activations in blocks of 32: `scale = max |x| / 127`, `quant = x / scale` rounded to the nearest, ties to even;
 /// then the scale is rounded to F16, as it is in a Q8_0 block, so that llama.cpp computes with the same numbers.
-/// `quants` is as long as `x`, `scales` one for each block.
+/// `quants` is as long as `x`, `scales` one for each block. A block with NaN or infinity in it has the scale NaN, which
+/// reaches every product with it, so that damage is seen in the logits.
 pub(crate) fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32]) {
     /// Added and subtracted, it rounds a small f32 to an integer, and leaves that integer in the low bits of the sum.
     const ROUND: f32 = 12_582_912.0;
@@ -103,15 +104,17 @@ pub(crate) fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32]) {
 
     let blocks = x.chunks_exact(BLOCK).zip(quants.chunks_exact_mut(BLOCK));
     for ((x, quants), scale) in blocks.zip(scales) {
-        let mut magnitudes = [0.0; BLOCK];
-        for (magnitude, x) in magnitudes.iter_mut().zip(x) {
-            *magnitude = x.abs();
-        }
-        let largest = maximum(&magnitudes);
+        // The bits of magnitudes are ordered as these are, with NaN above infinity.
+        let largest = x
+            .iter()
+            .fold(0, |most: i32, x| most.max(x.abs().to_bits() as i32));
+        let largest = f32::from_bits(largest as u32);
         let (forward, inverse) = if largest < SMALLEST {
             (0.0, 0.0)
-        } else {
+        } else if largest.is_finite() {
             (largest / 127.0, 127.0 / largest)
+        } else {
+            (f32::NAN, 0.0)
         };
         *scale = round_to_f16(forward);
         for (quant, x) in quants.iter_mut().zip(x) {

@@ -212,6 +212,46 @@ fn quantised_activations_keep_their_error_bound() {
     }
 }
 
+/// In every set, damage reaches every product of the damaged token, and no product of another.
+#[test]
+fn activations_that_are_not_finite_give_nan() {
+    let mut random = Random(SEED + 4);
+    println!("seed {:#x}", SEED + 4);
+    let (columns, rows, tokens, damaged) = (96, 19, 5, 2);
+    for weight_type in [WeightType::Q8_0, WeightType::Q4_0] {
+        let weights: Vec<u8> = (0..rows)
+            .flat_map(|_| random.row(weight_type, columns))
+            .collect();
+        for bits in [0x7f80_0000, 0xff80_0000, 0x7f80_0001, 0x7fff_ffff, u32::MAX] {
+            let mut input = Input::random(&mut random, columns, tokens);
+            let sound = products(
+                KernelSet::Scalar,
+                weight_type,
+                &weights,
+                rows,
+                &input,
+                tokens,
+            );
+            let at = damaged * columns + (random.next() % columns as u64) as usize;
+            input.values[at] = f32::from_bits(bits);
+            quantise(&input.values, &mut input.quants, &mut input.scales);
+            for set in supported() {
+                let found = products(set, weight_type, &weights, rows, &input, tokens);
+                for (i, (found, sound)) in found.iter().zip(&sound).enumerate() {
+                    let right = match i / rows == damaged {
+                        true => found.to_bits() == f32::NAN.to_bits(),
+                        false => found.to_bits() == sound.to_bits(),
+                    };
+                    assert!(
+                        right,
+                        "{set} {weight_type:?} {bits:#x}: product {i} is {found}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn weighted_sums_are_the_same_bits() {
     let mut random = Random(SEED + 3);

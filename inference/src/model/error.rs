@@ -31,6 +31,7 @@ pub enum ModelError {
     TooLarge { bytes: u64 },
     DataLength { found: usize, expected: usize },
     RopeFactor { index: usize, found: f32, least: f32, most: f32 },
+    NotFinite { name: String, unit: &'static str, index: usize, found: f32 },
 }
 
 impl fmt::Display for ModelError {
@@ -54,6 +55,10 @@ impl fmt::Display for ModelError {
             Self::TooLarge { bytes } => write!(f, "{bytes} bytes of tensor data do not fit into the address space"),
             Self::DataLength { found, expected } => write!(f, "{found} bytes of tensor data were read, {expected} expected"),
             Self::RopeFactor { index, found, least, most } => write!(f, "tensor rope_freqs.weight: factor {index} is {found}, which is not in {least} to {most}"),
+            Self::NotFinite { name, unit, index, found } => {
+                let found = if found.is_nan() { "NaN" } else { "infinite" };
+                write!(f, "tensor {name}: {unit} {index} is {found}")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Model`] can only be made from a checked GGUF header, so whoever holds one may trust every shape and range in it.
 //! The way there has two steps, so that nothing large is read for a file that cannot be used: [`Plan::new`] checks the
-//! header, then [`Plan::with_data`] takes the bytes.
+//! header, then [`Plan::with_data`] takes the bytes. [`Model::check_weights`] looks at every weight, for whoever has the time.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,6 +12,7 @@ use core::ops::Range;
 use crate::gguf::Header;
 
 mod error;
+mod finite;
 mod hyperparameters;
 mod plan;
 #[cfg(test)]

@@ -209,6 +209,44 @@ fn data_that_does_not_fit_the_plan_is_refused() {
     }
 }
 
+/// Writes `bits` over the scale or element of block `index` of a tensor of the sample.
+fn damaged(name: &str, index: usize, bits: &[u8]) -> String {
+    let mut file = sample();
+    add(&mut file, "output.weight", &[64, 40], WeightType::F16);
+    let header = header(&file);
+    let info = header.tensor(name).unwrap();
+    let mut data: Vec<u8> = file.bytes()[header.data_offset() as usize..].into();
+    let at = info.offset as usize + index * info.weight_type.block_bytes();
+    data[at..at + bits.len()].copy_from_slice(bits);
+    let model = Plan::new(&header)
+        .unwrap()
+        .with_data(Arc::new(data))
+        .unwrap();
+    match model.check_weights(&header) {
+        Ok(()) => "sound".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    #[rustfmt::skip] // one row per element type, place and kind
+    let cases: [(&str, usize, &[u8], &str); 9] = [
+        ("output_norm.weight", 63, &f32::NAN.to_le_bytes(), "tensor output_norm.weight: element 63 is NaN"),
+        ("output_norm.weight", 0, &[0xff; 4], "tensor output_norm.weight: element 0 is NaN"),
+        ("blk.1.attn_output.weight", 4000, &f32::NEG_INFINITY.to_le_bytes(), "tensor blk.1.attn_output.weight: element 4000 is infinite"),
+        ("blk.0.attn_v.weight", 2047, &[0x01, 0x7c], "tensor blk.0.attn_v.weight: element 2047 is NaN"),
+        ("output.weight", 513, &[0x00, 0x7c], "tensor output.weight: element 513 is infinite"),
+        ("token_embd.weight", 79, &[0x00, 0xfc], "tensor token_embd.weight: block 79 is infinite"),
+        ("blk.1.ffn_up.weight", 191, &[0x00, 0x7e], "tensor blk.1.ffn_up.weight: block 191 is NaN"),
+        ("token_embd.weight", 79, &[0xff, 0x7b, 0xff, 0xff], "sound"),
+        ("output_norm.weight", 63, &f32::MAX.to_le_bytes(), "sound"),
+    ];
+    for (name, index, bits, expected) in cases {
+        assert_eq!(damaged(name, index, bits), expected);
+    }
+}
+
 #[test]
 fn names_are_one_word() {
     let check = |given: &str, expected| {

@@ -1,4 +1,4 @@
-//! One sequence evaluated directly on a backend, for commands that look at logits.
+//! One sequence evaluated directly on a backend, for commands that look at logits; all of these are finite numbers.
 
 use anyhow::{Result, bail};
 use inference::backend::{Backend, LogitsWanted, SequenceSlice};
@@ -73,6 +73,13 @@ impl<B: Backend> Session<B> {
             logits: wanted,
         };
         self.backend.step(&[slice], &mut self.logits)?;
+        if let Some(bad) = self.logits.iter().position(|logit| !logit.is_finite()) {
+            bail!(
+                "the model computes {} as the logit of token {}; `load` says whether its weights are damaged",
+                self.logits[bad],
+                bad % self.vocabulary()
+            );
+        }
         self.position = end;
         Ok(&self.logits)
     }
