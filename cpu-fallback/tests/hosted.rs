@@ -1,6 +1,6 @@
 //! The commands of `hosted` as a user types them: what comes out, and with which status.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -197,6 +197,43 @@ fn damaged_weights_are_named_and_give_no_numbers() {
         );
         assert!(outcome.err.contains(problem), "{}", outcome.err);
     }
+}
+
+#[test]
+fn a_template_that_fails_on_every_conversation_is_noticed() {
+    let place = |header: &Header, file: &[u8]| {
+        let source = header.string("tokenizer.chat_template").unwrap().as_bytes();
+        let mut places = file.windows(source.len());
+        places.position(|window| window == source).unwrap()
+    };
+    // In place of `{{- bos_token }}`, so that the rest stays what it was.
+    let model = damaged("template.gguf", place, b"{{- bos_t.x.y }}");
+    let problem = "chat template, line 1, column ";
+    let load = run_with(&["load", "--model", &model], "");
+    assert_eq!(load.status, 1);
+    let named = format!("key tokenizer.chat_template: {problem}");
+    assert!(load.err.contains(&named), "{}", load.err);
+
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_hosted"))
+        .args(["serve", "--port", "0", "--model", &model])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("hosted starts");
+    let mut ready = String::new();
+    let out = serve.stdout.take().expect("it is piped");
+    let read = BufReader::new(out).read_line(&mut ready);
+    serve.kill().expect("hosted ends");
+    serve.wait().expect("hosted ends");
+    read.expect("UTF-8");
+    let mut err = String::new();
+    let mut pipe = serve.stderr.take().expect("it is piped");
+    pipe.read_to_string(&mut err).expect("UTF-8");
+    assert!(ready.starts_with("ready "), "{ready}{err}");
+    assert!(
+        err.contains(problem) && err.contains("only /v1/completions will answer"),
+        "{err}"
+    );
 }
 
 #[test]

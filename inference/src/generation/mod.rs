@@ -1,14 +1,16 @@
 //! From text to a prompt's tokens, and from an answer's tokens to text.
 //!
 //! Where to start reading: [`TextStream`] for what a client sees of an answer, [`StopFilter`] for how stop strings are
-//! found across the borders of tokens.
+//! found across the borders of tokens, [`chat_template`] for what is asked of a template before clients are let at it.
 
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::chat::{ChatTemplate, Conversation, Origin, Segment, TemplateError};
+use crate::chat::{ChatTemplate, Conversation, ErrorKind, Json, Origin, Segment, TemplateError};
 use crate::ids::TokenId;
 use crate::tokenizer::{Detokenizer, Special, Tokenizer};
 pub use stop::StopFilter;
@@ -20,6 +22,44 @@ pub fn prompt_tokens(tokenizer: &Tokenizer, text: &str, special: Special) -> Vec
     tokens.extend(tokenizer.bos().filter(|_| tokenizer.add_bos()));
     tokenizer.encode(text, special, &mut tokens);
     tokens
+}
+
+/// A message as a client would send it.
+#[must_use]
+pub fn message(role: &str, content: &str) -> Json {
+    Json::object([("role", role.into()), ("content", content.into())])
+}
+
+/// A conversation in which the assistant speaks next.
+#[must_use]
+pub fn conversation(tokenizer: &Tokenizer, messages: Vec<Json>, unix_time: u32) -> Conversation {
+    let text = |token| tokenizer.token_text(token).into();
+    Conversation {
+        messages,
+        add_generation_prompt: true,
+        bos_token: tokenizer.bos().map(text).unwrap_or_default(),
+        eos_token: tokenizer.eos().map(text).unwrap_or_default(),
+        unix_time,
+        ..Conversation::default()
+    }
+}
+
+/// Compiles a chat template and tries it: on a greeting, alone and after a system message. It may refuse one of the two
+/// with `raise_exception`, as templates without a system role do; any other failure would meet every client.
+///
+/// # Errors
+/// Why it does not compile, or what is wrong with how it renders.
+pub fn chat_template(source: &str, tokenizer: &Tokenizer) -> Result<ChatTemplate, TemplateError> {
+    let template = ChatTemplate::compile(source)?;
+    let (system, user) = (message("system", "Be kind."), message("user", "Hello!"));
+    let render = |messages| template.render(&conversation(tokenizer, messages, 0));
+    let after_system = render(Vec::from([system, user.clone()])).err();
+    let refused = |error: &TemplateError| matches!(error.kind, ErrorKind::Raised(_));
+    let failure = match (render(Vec::from([user])).err(), after_system) {
+        (Some(alone), Some(_)) => Some(alone),
+        (alone, after_system) => alone.or(after_system).filter(|error| !refused(error)),
+    };
+    failure.map_or(Ok(template), Err)
 }
 
 /// The tokens of a conversation, as by [`segment_tokens`].

@@ -14,6 +14,7 @@ use cpu_fallback::{CpuBackend, CpuConfig, CpuError, KernelSet};
 use inference::backend::BackendError;
 use inference::chat::ChatTemplate;
 use inference::engine::{Engine, EngineConfig};
+use inference::generation::chat_template;
 use inference::gguf::{GgufError, Header};
 use inference::model::{Hyperparameters, Model, ModelError, Plan};
 use inference::source::BlockSource;
@@ -157,7 +158,7 @@ pub fn load(disks: &mut [Disk], options: &Options) -> Result<Loaded, LoadError> 
     if tokens != rows {
         return Err(LoadError::Vocabulary { tokens, rows });
     }
-    let template = template(&header);
+    let template = template(&header, &tokenizer);
     let name = inference::model::name(&header);
     let start = location.offset + header.data_offset();
     drop(header);
@@ -249,7 +250,7 @@ fn read_header(disk: &mut Disk, location: Location) -> Result<Header, LoadError>
 }
 
 /// The chat template, if the file carries one that works. Without, prompts can still be completed.
-fn template(header: &Header) -> Option<ChatTemplate> {
+fn template(header: &Header, tokenizer: &Tokenizer) -> Option<ChatTemplate> {
     let source = match header.string("tokenizer.chat_template") {
         Ok(source) => source,
         Err(error) => {
@@ -257,10 +258,10 @@ fn template(header: &Header) -> Option<ChatTemplate> {
             return None;
         }
     };
-    match ChatTemplate::compile(source) {
+    match chat_template(source, tokenizer) {
         Ok(template) => Some(template),
         Err(error) => {
-            log::error!("model: chat template: {error}; only /v1/completions will answer");
+            log::error!("model: {error}; only /v1/completions will answer");
             None
         }
     }

@@ -6,12 +6,14 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, bail};
 use cpu_fallback::CpuBackend;
 use inference::engine::{Engine, EngineConfig, Event, FinishReason, Request};
-use inference::generation::{TextStream, conversation_tokens, prompt_tokens};
+use inference::generation::{
+    TextStream, conversation, conversation_tokens, message, prompt_tokens,
+};
 use inference::ids::TokenId;
 use inference::sampler::SamplingParams;
 use inference::tokenizer::{Special, Tokenizer};
 
-use crate::inspect::{conversation, message, template};
+use crate::inspect::template;
 use crate::loading::{ModelFile, backend, context};
 use crate::options::{Failure, Options};
 use crate::pool::Pool;
@@ -110,9 +112,9 @@ pub(crate) fn generate(options: &Options) -> Result<(), Failure> {
 /// Talks, until the input ends.
 pub(crate) fn chat(options: &Options) -> Result<(), Failure> {
     let mut file = ModelFile::open(options)?;
-    let template = template(&file.header)?;
-    let template = template.context("the model has no chat template; use `generate`")?;
     let mut speaker = Speaker::new(options, &mut file)?;
+    let template = template(&file.header, &speaker.tokenizer)?;
+    let template = template.context("the model has no chat template; use `generate`")?;
     let system = options.text("system")?.map(|text| message("system", text));
     let mut messages: Vec<_> = system.clone().into_iter().collect();
     eprintln!("An empty line begins a new conversation; Ctrl-D ends.");
@@ -129,7 +131,9 @@ pub(crate) fn chat(options: &Options) -> Result<(), Failure> {
             continue;
         }
         messages.push(message("user", &line));
-        let prompt = conversation(&speaker.tokenizer, messages.clone());
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let now = now.as_secs().try_into().unwrap_or(u32::MAX);
+        let prompt = conversation(&speaker.tokenizer, messages.clone(), now);
         let tokens = conversation_tokens(&speaker.tokenizer, &template, &prompt);
         match tokens.map_err(|error| anyhow!("the chat template refuses this: {error}")) {
             Ok(tokens) => match speaker.answer(tokens) {

@@ -54,7 +54,7 @@ pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     listener.set_nonblocking(true)?;
     let model = file.model()?;
     let tokenizer = file.tokenizer()?;
-    let template = template(&file.header).unwrap_or_else(|error| {
+    let template = template(&file.header, &tokenizer).unwrap_or_else(|error| {
         eprintln!("hosted: {error:#}; only /v1/completions will answer");
         None
     });
