@@ -24,6 +24,13 @@ pub(crate) enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// Whether the body of a request means anything.
+    pub(crate) fn reads_body(&self) -> bool {
+        matches!(self, Self::Chat | Self::Completions)
+    }
+}
+
 struct Route {
     /// A path that ends with a slash stands for all below it, the rest being a parameter.
     path: &'static str,
@@ -85,8 +92,10 @@ pub(crate) fn route(head: &Head, api_key: Option<&str>) -> Result<Endpoint, Prob
             });
         }
     }
-    if let (true, Some(key)) = (route.needs_key, api_key) {
-        check_key(head.authorization.as_deref(), key)?;
+    match api_key {
+        Some(key) if route.needs_key => check_key(head.authorization.as_deref(), key)?,
+        Some(_) => {}
+        None => check_origin(head)?,
     }
     if route.method == Method::Post {
         check_body_headers(head)?;
@@ -115,6 +124,37 @@ fn equal_in_constant_time(sent: &[u8], key: &[u8]) -> bool {
         .zip(key)
         .fold(0, |sum, (a, b)| black_box(sum | (a ^ b)));
     sent.len() == key.len() && differences == 0
+}
+
+/// Without a key, refuses what a page from elsewhere sends: the browser hides the answer from it, but the work would be
+/// done. A page that this server gave out has its `Host` as origin.
+fn check_origin(head: &Head) -> Result<(), Problem> {
+    let Some(origin) = &head.origin else {
+        return Ok(());
+    };
+    let authority = authority(origin);
+    let own = head
+        .host
+        .as_deref()
+        .is_some_and(|host| !authority.is_empty() && host.eq_ignore_ascii_case(authority));
+    if own || is_local(authority) {
+        return Ok(());
+    }
+    Err(Problem::ForeignOrigin(origin.clone()))
+}
+
+fn authority(origin: &str) -> &str {
+    origin
+        .split_once("://")
+        .map_or("", |(_, authority)| authority)
+}
+
+fn is_local(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn check_body_headers(head: &Head) -> Result<(), Problem> {
@@ -160,15 +200,7 @@ fn percent_decoded(text: &str) -> String {
 /// any page. Without this rule every web page that someone visits could use (and probe) an open server on localhost.
 pub(crate) fn allowed_origin(head: &Head, has_key: bool) -> Option<String> {
     let origin = head.origin.as_deref()?;
-    let authority = origin
-        .split_once("://")
-        .map_or("", |(_, authority)| authority);
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    (local || has_key).then(|| origin.into())
+    (has_key || is_local(authority(origin))).then(|| origin.into())
 }
 
 #[cfg(test)]
@@ -268,6 +300,33 @@ mod tests {
             let head = head(&format!("GET / HTTP/1.1\nOrigin: {origin}"));
             assert_eq!(allowed_origin(&head, false).is_some(), open, "{origin}");
             assert_eq!(allowed_origin(&head, true).is_some(), with_key, "{origin}");
+        }
+    }
+
+    #[test]
+    fn pages_from_elsewhere_need_a_key() {
+        for (host, origin, may) in [
+            ("10.0.2.15:8080", "http://10.0.2.15:8080", true),
+            ("BOX.lan", "http://box.lan", true),
+            ("10.0.2.15:8080", "http://localhost:3000", true),
+            ("10.0.2.15:8080", "http://[::1]", true),
+            ("10.0.2.15:8080", "http://10.0.2.15", false),
+            ("localhost:8080", "https://example.com", false),
+            ("localhost:8080", "http://localhost.example.com", false),
+            ("localhost:8080", "null", false),
+            ("", "null", false),
+        ] {
+            let request = format!(
+                "POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Length: 2\r\n\r\n"
+            );
+            let head = Head::parse(request.as_bytes()).unwrap().unwrap().0;
+            let expected = if may {
+                Ok(Endpoint::Completions)
+            } else {
+                Err(Problem::ForeignOrigin(origin.into()))
+            };
+            assert_eq!(route(&head, None), expected, "{origin} at {host}");
+            assert_eq!(route(&head, Some("key")), Err(Problem::NoApiKey));
         }
     }
 }

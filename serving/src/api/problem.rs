@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     NoApiKey,
     /// The API key is not the right one.
     WrongApiKey,
+    /// A web page from elsewhere uses a server that has no API key.
+    ForeignOrigin(String),
     /// A body was announced by neither length nor chunks.
     LengthRequired,
     /// The body is not JSON, says its own header.
@@ -82,6 +84,8 @@ pub(crate) enum Problem {
     NoChatTemplate,
     /// There is no room in the queue.
     QueueFull,
+    /// The bodies that are being received leave no room for another.
+    NoRoomForBody,
     /// The backend failed; nothing that the client did.
     Backend(String),
 }
@@ -95,6 +99,7 @@ impl Problem {
             Self::NotFound { .. } => (404, INVALID, Some("unknown_url")),
             Self::MethodNotAllowed { .. } => (405, INVALID, Some("method_not_supported")),
             Self::NoApiKey | Self::WrongApiKey => (401, INVALID, Some("invalid_api_key")),
+            Self::ForeignOrigin(_) => (403, INVALID, Some("foreign_origin")),
             Self::LengthRequired => (411, INVALID, None),
             Self::ContentType(_) => (415, INVALID, Some("unsupported_content_type")),
             Self::ContentEncoding(_) => (415, INVALID, Some("unsupported_content_encoding")),
@@ -118,7 +123,9 @@ impl Problem {
             Self::Unknown { .. } => (400, INVALID, Some("unknown_parameter")),
             Self::ModelNotFound { .. } => (404, INVALID, Some("model_not_found")),
             Self::ContextLength { .. } => (400, INVALID, Some("context_length_exceeded")),
-            Self::QueueFull => (429, "rate_limit_error", Some("rate_limit_exceeded")),
+            Self::QueueFull | Self::NoRoomForBody => {
+                (429, "rate_limit_error", Some("rate_limit_exceeded"))
+            }
             Self::Backend(_) => (500, "server_error", None),
         }
     }
@@ -152,7 +159,7 @@ impl Problem {
             Self::MethodNotAllowed { allow, .. } => &[("Allow", allow)],
             Self::NoApiKey | Self::WrongApiKey => &[("WWW-Authenticate", "Bearer")],
             Self::ContentEncoding(_) => &[("Accept-Encoding", "identity")],
-            Self::QueueFull => &[("Retry-After", RETRY_AFTER_SECONDS)],
+            Self::QueueFull | Self::NoRoomForBody => &[("Retry-After", RETRY_AFTER_SECONDS)],
             _ => &[],
         };
         write_whole(
@@ -221,12 +228,19 @@ impl fmt::Display for Problem {
                  (i.e. Authorization: Bearer YOUR_KEY).",
             ),
             Self::WrongApiKey => f.write_str("Incorrect API key provided."),
+            Self::ForeignOrigin(origin) => write!(
+                f,
+                "Pages of '{}' may not use this server: without an API key it answers only pages from this computer \
+                 or from its own address. Start it with an API key to answer others.",
+                Sent(origin)
+            ),
             Self::LengthRequired => {
                 f.write_str("The request needs a body with 'Content-Length' or chunked transfer coding.")
             }
             Self::ContentType(found) => write!(
                 f,
-                "Unsupported content type '{}'. This API accepts 'application/json'.",
+                "Unsupported content type '{}'. This API accepts 'application/json'; with curl: \
+                 -H 'Content-Type: application/json'.",
                 Sent(found)
             ),
             Self::ContentEncoding(found) => {
@@ -270,6 +284,9 @@ impl fmt::Display for Problem {
                 "This model has no chat template, so it cannot answer conversations. Use /v1/completions.",
             ),
             Self::QueueFull => f.write_str("Too many requests are waiting. Please try again later."),
+            Self::NoRoomForBody => f.write_str(
+                "Too many long requests are arriving at once. Please try again later.",
+            ),
             Self::Backend(why) => write!(f, "The server had an error while processing your request: {why}"),
         }
     }

@@ -44,6 +44,7 @@ pub(crate) struct Head {
     pub(crate) content_type: Option<String>,
     pub(crate) content_encoding: Option<String>,
     pub(crate) authorization: Option<String>,
+    pub(crate) host: Option<String>,
     pub(crate) origin: Option<String>,
     /// `Access-Control-Request-Headers` of a preflight.
     pub(crate) cors_headers: Option<String>,
@@ -87,6 +88,7 @@ impl Head {
             content_type: None,
             content_encoding: None,
             authorization: None,
+            host: None,
             origin: None,
             cors_headers: None,
         };
@@ -110,6 +112,7 @@ impl Head {
         let text = || Some(String::from_utf8_lossy(value).into_owned());
         if is("host") {
             *hosts += 1;
+            self.host = text();
         } else if is("connection") {
             for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
                 if option.eq_ignore_ascii_case(b"close") {
