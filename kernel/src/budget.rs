@@ -5,6 +5,9 @@ use core::fmt;
 use cpu_fallback::{CpuConfig, CpuError, KernelSet};
 use inference::limits::{KV_BLOCK_TOKENS, MAX_BATCH_SEQUENCES};
 use inference::model::Hyperparameters;
+use serving::limits::worst_case_bytes;
+
+use crate::net::stack::{SLOTS, SOCKET_BYTES};
 
 /// Sequences that run at once where `max_batch=` says nothing: twice the connections that the API must carry.
 const DEFAULT_SEQUENCES: usize = 32;
@@ -13,8 +16,12 @@ const DEFAULT_SEQUENCES: usize = 32;
 const FULL_SEQUENCES: usize = 16;
 /// Tokens of one step. While a step runs nothing else does, so this bounds how long the network waits.
 const BATCH_TOKENS: usize = 64;
-/// Kept free for connections, requests and answers.
-const RESERVE_BYTES: u64 = 24 << 20;
+/// Kept free for connections, requests and answers, at the worst that clients can do, and for the sockets' buffers.
+const RESERVE_BYTES: u64 = 52 << 20;
+const _: () = {
+    let requests = worst_case_bytes(SLOTS + 1, 2 * MAX_BATCH_SEQUENCES);
+    assert!((requests + SLOTS * SOCKET_BYTES) as u64 <= RESERVE_BYTES);
+};
 /// A context shorter than this is of no use, unless the model or the operator wants it so.
 const LEAST_CONTEXT: usize = 256;
 

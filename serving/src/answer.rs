@@ -17,7 +17,6 @@ use crate::api::problem::Problem;
 use crate::buffer::Buffer;
 use crate::http::response::{self, Exchange, Length, infallible};
 use crate::json::Escaped;
-use crate::limits::MAX_WHOLE_ANSWER_BYTES;
 use crate::logprobs::Logprobs;
 
 /// What the two endpoints write differently.
@@ -53,9 +52,9 @@ pub(crate) struct Choice {
     stream: TextStream,
     completion_tokens: usize,
     finish: Option<&'static str>,
-    /// Text not written yet: of a whole answer all of it, of a stream that of the event at hand.
+    /// Text not written yet, escaped: of a whole answer all of it, of a stream that of the event at hand.
     text: String,
-    /// Characters of the text, those written included.
+    /// Characters of the text before it was escaped, those written included.
     characters: usize,
     logprobs: Option<Logprobs>,
 }
@@ -92,11 +91,15 @@ impl Choice {
 
     fn push_text(&mut self, text: &str) {
         self.characters += text.chars().count();
-        self.text.push_str(text);
+        infallible(write!(self.text, "{}", Escaped(text)));
     }
 
     fn held_bytes(&self) -> usize {
         self.text.len() + self.logprobs.as_ref().map_or(0, Logprobs::len)
+    }
+
+    fn capacity(&self) -> usize {
+        self.text.capacity() + self.logprobs.as_ref().map_or(0, Logprobs::capacity)
     }
 }
 
@@ -144,8 +147,7 @@ impl Answer {
         }
     }
 
-    /// Takes a token of a choice. `true` if the choice ended with it, by a stop string or by its size, of which the
-    /// engine does not know.
+    /// Takes a token of a choice. `true` if the choice ended with it by a stop string, of which the engine does not know.
     pub(crate) fn token(
         &mut self,
         index: usize,
@@ -161,16 +163,30 @@ impl Answer {
         }
         let piece = choice.stream.push(tokenizer, token);
         choice.push_text(&piece.text);
-        let reason = if piece.stopped {
-            "stop"
-        } else if choice.held_bytes() > MAX_WHOLE_ANSWER_BYTES {
-            "length"
+        if piece.stopped {
+            self.close_choice(index, "stop", out);
         } else {
             self.write_delta(index, out);
-            return false;
-        };
-        self.close_choice(index, reason, out);
-        true
+        }
+        piece.stopped
+    }
+
+    /// Ends a choice if the answer has come to hold more than `most` bytes, and says whether it did. A stream holds none.
+    pub(crate) fn cut(&mut self, index: usize, most: usize, out: &mut Buffer) -> bool {
+        let over = self.held_bytes() > most;
+        if over {
+            self.close_choice(index, "length", out);
+        }
+        over
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.choices.iter().map(Choice::held_bytes).sum()
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity(&self) -> usize {
+        self.choices.iter().map(Choice::capacity).sum()
     }
 
     /// Takes the engine's word that a choice has ended; what was held back of its text is text after all.
@@ -218,6 +234,10 @@ impl Answer {
         match self.delivery {
             Delivery::Whole => {
                 let mut body = Buffer::default();
+                // Beside what is held: the names of the members.
+                body.reserve(
+                    self.held_bytes() + self.opening.len() + 256 * (1 + self.choices.len()),
+                );
                 infallible(self.write_object(&mut body));
                 response::write_whole(
                     out,
@@ -267,7 +287,7 @@ impl Answer {
         }
         let choice = &self.choices[index];
         self.write_event(out, |out| {
-            let text = Escaped(&choice.text);
+            let text = &choice.text;
             match self.format {
                 Format::Chat => write!(
                     out,
@@ -306,7 +326,7 @@ impl Answer {
         for (index, choice) in self.choices.iter().enumerate() {
             let separator = if index > 0 { "," } else { "" };
             write!(out, "{separator}{{\"index\":{index},")?;
-            let text = Escaped(&choice.text);
+            let text = &choice.text;
             match self.format {
                 Format::Chat => write!(
                     out,

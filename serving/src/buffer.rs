@@ -3,6 +3,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+/// Memory that an empty queue keeps for its next bytes.
+const KEPT_BYTES: usize = 4096;
+
 /// Bytes in the order in which they came; what was consumed is forgotten lazily.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
@@ -33,9 +36,23 @@ impl Buffer {
         }
     }
 
+    /// Forgets everything, and gives back the memory of what was long.
     pub(crate) fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.start = 0;
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes memory for so many more bytes and not more, where it is known how many come.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.bytes.reserve_exact(count);
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) {

@@ -1,5 +1,6 @@
 //! One connection: whose turn it is, what was received, what is to be sent, and until when the client may take its time.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::answer::Answer;
@@ -11,7 +12,8 @@ use crate::http::head::Head;
 use crate::http::reader::Reader;
 use crate::http::response::{self, Exchange};
 use crate::limits::{
-    BODY_DEADLINE, HEAD_DEADLINE, IDLE_DEADLINE, LINGER, MAX_INPUT_BYTES, STALL_DEADLINE,
+    BODY_DEADLINE, HEAD_DEADLINE, IDLE_DEADLINE, LINGER, MAX_AHEAD_BYTES, MAX_INPUT_BYTES,
+    SMALL_BODY_BYTES, STALL_DEADLINE,
 };
 use crate::route::Endpoint;
 
@@ -28,7 +30,7 @@ enum Phase {
     Head,
     /// The rest of a body; what the head asks for is decided already.
     Body {
-        head: Head,
+        head: Box<Head>,
         body: Body,
         verdict: Result<Endpoint, Problem>,
     },
@@ -117,12 +119,13 @@ impl Connection {
         decide: impl Fn(&Head) -> Result<Endpoint, Problem>,
     ) -> Result<Option<Request>, HttpError> {
         // A client that pipelines and does not read gets no further than its own answers.
-        if matches!(self.phase, Phase::Head) && self.out.len() <= MAX_INPUT_BYTES {
+        if matches!(self.phase, Phase::Head) && self.out.len() <= MAX_AHEAD_BYTES {
             let Some(head) = self.reader.head()? else {
                 return Ok(None);
             };
-            let body = Body::new(head.framing)?;
             let verdict = decide(&head);
+            let keep = verdict.as_ref().is_ok_and(Endpoint::reads_body);
+            let body = Body::new(head.framing, keep)?;
             if head.expects_continue && self.reader.is_empty() {
                 match verdict {
                     Ok(_) => self.out.append(response::CONTINUE),
@@ -142,7 +145,7 @@ impl Connection {
             }
             self.enter(
                 Phase::Body {
-                    head,
+                    head: head.into(),
                     body,
                     verdict,
                 },
@@ -157,7 +160,7 @@ impl Connection {
         };
         match self.enter(Phase::Closing, now) {
             Phase::Body { head, verdict, .. } => Ok(Some(Request {
-                head,
+                head: *head,
                 body: bytes,
                 verdict,
             })),
@@ -192,6 +195,23 @@ impl Connection {
             Phase::Answering(answer) => Some((answer, &mut self.out)),
             _ => None,
         }
+    }
+
+    /// Bytes that are set aside for a long body on its way.
+    pub(crate) fn reserved_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::Body { body, .. } if body.reserved() > SMALL_BODY_BYTES => body.reserved(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of memory that its answers hold.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        let answer = match &self.phase {
+            Phase::Answering(answer) => answer.capacity(),
+            _ => 0,
+        };
+        self.out.capacity() + answer
     }
 
     /// Ends the wait for the engine.

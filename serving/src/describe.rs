@@ -55,7 +55,7 @@ impl<B: Backend> Server<B> {
             body.unread(),
             &[],
         );
-        connection.answered(exchange, self.now);
+        connection.answered(exchange, self.clock);
     }
 
     fn write_model(&self, out: &mut Buffer) -> fmt::Result {
@@ -104,6 +104,6 @@ impl<B: Backend> Server<B> {
             Length::NoBody,
             extra,
         );
-        connection.answered(exchange, self.now);
+        connection.answered(exchange, self.clock);
     }
 }

@@ -16,6 +16,7 @@ use crate::api::chat::{ChatRequest, Message};
 use crate::api::completion::{CompletionRequest, Prompt};
 use crate::api::options::{ModelBounds, Options};
 use crate::api::problem::Problem;
+use crate::limits::{MAX_PROMPT_BYTES, template_limits};
 
 /// The parameters that hold prompts.
 const MESSAGES: &str = "messages";
@@ -89,6 +90,8 @@ impl<B: Backend> Generator<B> {
         unix_time: u64,
     ) -> Result<Vec<TokenId>, Problem> {
         let template = self.template.as_ref().ok_or(Problem::NoChatTemplate)?;
+        let bytes = messages.iter().map(Message::bytes).sum();
+        self.check_bytes(bytes, MESSAGES)?;
         let text = |token| self.tokenizer.token_text(token).into();
         let conversation = Conversation {
             messages: messages.into_iter().map(Message::into_json).collect(),
@@ -100,15 +103,14 @@ impl<B: Backend> Generator<B> {
         };
         // The template was tried when the model was loaded, so it is these messages that it does not like.
         let segments = template
-            .render(&conversation)
+            .render_within(&conversation, template_limits(bytes))
             .map_err(|error| Problem::InvalidValue {
                 param: MESSAGES.into(),
                 why: format!("the model's chat template refuses the conversation: {error}").into(),
             })?;
-        self.check_length(
-            segments.iter().map(|segment| segment.text.len()).sum(),
-            MESSAGES,
-        )?;
+        let bytes = segments.iter().map(|segment| segment.text.len()).sum();
+        self.check_length(bytes, MESSAGES)?;
+        self.check_bytes(bytes, MESSAGES)?;
         Ok(generation::segment_tokens(&self.tokenizer, &segments))
     }
 
@@ -117,6 +119,7 @@ impl<B: Backend> Generator<B> {
             Prompt::Tokens(tokens) => Ok(tokens),
             Prompt::Text(text) => {
                 self.check_length(text.len(), PROMPT)?;
+                self.check_bytes(text.len(), PROMPT)?;
                 Ok(generation::prompt_tokens(
                     &self.tokenizer,
                     &text,
@@ -141,6 +144,20 @@ impl<B: Backend> Generator<B> {
         })
     }
 
+    /// Refuses a text whose rendering or tokenising would take more memory than is set aside for it.
+    fn check_bytes(&self, bytes: usize, param: &'static str) -> Result<(), Problem> {
+        if bytes <= MAX_PROMPT_BYTES {
+            return Ok(());
+        }
+        // The context is the better reason, where it is one.
+        self.check_length(bytes, param)?;
+        Err(Problem::InvalidValue {
+            param: param.into(),
+            why: format!("its text has {bytes} bytes; at most {MAX_PROMPT_BYTES} are supported.")
+                .into(),
+        })
+    }
+
     /// Submits `n` sequences of every prompt, or none at all.
     fn submit(
         &mut self,
@@ -149,8 +166,26 @@ impl<B: Backend> Generator<B> {
         options: &Options,
         logprobs: Option<usize>,
     ) -> Result<Submitted, Problem> {
+        let sequences = prompts.len() * options.n;
+        let engine::EngineConfig {
+            max_running,
+            max_waiting,
+            ..
+        } = *self.engine.config();
+        if sequences > max_running + max_waiting {
+            return Err(Problem::InvalidValue {
+                param: "n".into(),
+                why: format!(
+                    "{} prompts times n = {} are more than the {} sequences that this server holds.",
+                    prompts.len(),
+                    options.n,
+                    max_running + max_waiting
+                )
+                .into(),
+            });
+        }
         let prompt_tokens = prompts.iter().map(Vec::len).sum();
-        let mut choices: Vec<Choice> = Vec::with_capacity(prompts.len() * options.n);
+        let mut choices: Vec<Choice> = Vec::with_capacity(sequences);
         for (prompt, copy) in prompts
             .iter()
             .flat_map(|prompt| (0..options.n).map(move |n| (prompt, n)))
@@ -200,8 +235,9 @@ impl<B: Backend> Generator<B> {
     }
 
     fn next_seed(&mut self) -> u64 {
-        // Odd steps visit every seed; neighbouring seeds are as good as distant ones to the sampler, which mixes them.
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        // Odd steps visit every seed. The step is none of the sampler's, which draws from its seed plus multiples of
+        // 0x9e37_79b9_7f4a_7c15: seeds that far apart would share their draws, shifted by one.
+        self.seed = self.seed.wrapping_add(0xd134_2543_de82_ef95);
         self.seed
     }
 }

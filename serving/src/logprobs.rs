@@ -8,7 +8,7 @@ use inference::sampler::LogProbabilities;
 use inference::tokenizer::Tokenizer;
 
 use crate::answer::Format;
-use crate::json::Lossy;
+use crate::json::{Escaped, Lossy};
 
 /// What JSON can say instead of minus infinity; OpenAI says the same.
 const IMPOSSIBLE: f32 = -9999.0;
@@ -55,15 +55,11 @@ impl Logprobs {
                 out.write_str("]}")
             }
             Format::Completion => {
-                write!(self.tokens, "\"{}\"", Lossy(tokenizer.token_bytes(token)))?;
+                write!(self.tokens, "\"{}\"", Key(tokenizer.token_bytes(token)))?;
                 write!(self.logprobs, "{}", finite(logprobs.chosen))?;
-                self.top.push('{');
-                for (index, &(token, logprob)) in logprobs.top.iter().enumerate() {
-                    self.top.push_str(if index > 0 { "," } else { "" });
-                    let text = Lossy(tokenizer.token_bytes(token));
-                    write!(self.top, "\"{text}\":{}", finite(logprob))?;
-                }
-                self.top.push('}');
+                let top = logprobs.top.iter();
+                let top = top.map(|&(token, logprob)| (tokenizer.token_bytes(token), logprob));
+                write_alternatives(&mut self.top, top)?;
                 write!(self.offsets, "{offset}")
             }
         }
@@ -98,9 +94,53 @@ impl Logprobs {
         }
     }
 
-    /// Bytes held.
+    /// Bytes written.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len() + self.logprobs.len() + self.top.len() + self.offsets.len()
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity(&self) -> usize {
+        [&self.tokens, &self.logprobs, &self.top, &self.offsets]
+            .map(String::capacity)
+            .iter()
+            .sum()
+    }
+}
+
+/// Writes the object of a completion that holds the alternatives of a token, the likeliest first. Two tokens may have one
+/// text: it stands there once, for the likelier of them.
+fn write_alternatives<'a>(
+    out: &mut String,
+    top: impl Iterator<Item = (&'a [u8], f32)> + Clone,
+) -> fmt::Result {
+    out.push('{');
+    for (index, (bytes, logprob)) in top.clone().enumerate() {
+        if top.clone().take(index).any(|(other, _)| other == bytes) {
+            continue;
+        }
+        out.push_str(if index > 0 { "," } else { "" });
+        write!(out, "\"{}\":{}", Key(bytes), finite(logprob))?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// Shows a token as OpenAI's completions name it, as the inside of a JSON string: bytes that are no whole characters
+/// are spelled out, as all of them would be one and the same replacement character.
+struct Key<'a>(&'a [u8]);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match core::str::from_utf8(self.0) {
+            Ok(text) => Escaped(text).fmt(f),
+            Err(_) => {
+                f.write_str("bytes:")?;
+                self.0
+                    .iter()
+                    .try_for_each(|byte| write!(f, "\\\\x{byte:02x}"))
+            }
+        }
     }
 }
 
@@ -129,5 +169,35 @@ fn finite(logprob: f32) -> f32 {
         logprob
     } else {
         IMPOSSIBLE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use alloc::format;
+
+    #[test]
+    fn no_alternative_is_named_twice() {
+        // What a vocabulary with a token for each byte may come to: `A` twice, and halves of characters.
+        let top: [(&[u8], f32); 6] = [
+            (b"A", -1.0),
+            (b"A", -2.0),
+            (b"\xe2\x80", -3.0),
+            (b"\xe2", -4.0),
+            ("\u{e9}\"".as_bytes(), f32::NEG_INFINITY),
+            (b"\\", -5.5),
+        ];
+        let mut out = String::new();
+        write_alternatives(&mut out, top.into_iter()).unwrap();
+        let expected =
+            r#"{"A":-1,"bytes:\\xe2\\x80":-3,"bytes:\\xe2":-4,"\u{e9}\"":-9999,"\\":-5.5}"#;
+        assert_eq!(out, expected.replace("\\u{e9}", "\u{e9}"));
+        // The parser refuses a key that occurs twice.
+        assert!(json::parse(out.as_bytes()).is_ok());
+        let all: [[u8; 1]; 128] = core::array::from_fn(|n| [n as u8 + 128]);
+        let names = all.map(|byte| format!("{}", Key(&byte)));
+        assert!((1..128).all(|n| !names[..n].contains(&names[n])));
     }
 }

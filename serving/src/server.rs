@@ -18,9 +18,14 @@ use crate::api::options::Options;
 use crate::api::problem::Problem;
 use crate::connection::{Connection, ConnectionId, Expired, Request};
 use crate::generator::{Generator, Submitted};
+use crate::http::body;
+use crate::http::head::Head;
 use crate::http::response::Exchange;
 use crate::json;
-use crate::limits::MAX_STREAM_BACKLOG_BYTES;
+use crate::limits::{
+    FAIR_ANSWER_BYTES, LONGEST_STEP, MAX_ANSWERS_BYTES, MAX_BODIES_BYTES, MAX_STREAM_BACKLOG_BYTES,
+    MAX_WHOLE_ANSWER_BYTES, SMALL_BODY_BYTES,
+};
 use crate::metrics::Metrics;
 use crate::route::{self, Endpoint};
 
@@ -60,6 +65,10 @@ pub struct Server<B: Backend> {
     answers: u64,
     pub(crate) metrics: Metrics,
     pub(crate) now: Duration,
+    /// What deadlines are measured by: like `now`, without what [`LONGEST_STEP`] cuts off.
+    pub(crate) clock: Duration,
+    /// When the last step began.
+    last_step: Duration,
     /// Kept for its memory.
     events: Vec<Event>,
 }
@@ -80,6 +89,8 @@ impl<B: Backend> Server<B> {
             answers: 0,
             metrics: Metrics::default(),
             now: Duration::ZERO,
+            clock: Duration::ZERO,
+            last_step: Duration::ZERO,
             events: Vec::new(),
         }
     }
@@ -95,7 +106,7 @@ impl<B: Backend> Server<B> {
         }
         self.connections_opened += 1;
         let id = ConnectionId(self.connections_opened);
-        self.connections.push(Connection::new(id, self.now));
+        self.connections.push(Connection::new(id, self.clock));
         Ok(id)
     }
 
@@ -108,7 +119,7 @@ impl<B: Backend> Server<B> {
         };
         let mut taken = 0;
         loop {
-            let count = self.connections[index].receive(&bytes[taken..], self.now);
+            let count = self.connections[index].receive(&bytes[taken..], self.clock);
             taken += count;
             self.advance(index);
             if count == 0 || taken == bytes.len() {
@@ -134,7 +145,7 @@ impl<B: Backend> Server<B> {
     pub fn sent(&mut self, id: ConnectionId, count: usize, now: Duration) {
         self.now = self.now.max(now);
         if let Some(index) = self.index(id) {
-            self.connections[index].sent(count, self.now);
+            self.connections[index].sent(count, self.clock);
             self.advance(index);
         }
     }
@@ -154,7 +165,7 @@ impl<B: Backend> Server<B> {
     #[must_use]
     pub fn should_close(&self, id: ConnectionId) -> bool {
         self.connection(id)
-            .is_none_or(|connection| connection.should_close(self.now))
+            .is_none_or(|connection| connection.should_close(self.clock))
     }
 
     /// Forgets a connection that was closed, by whichever side and for whatever reason.
@@ -172,6 +183,8 @@ impl<B: Backend> Server<B> {
     /// What the backend says; the answers that the step was for have ended with an error, and the server goes on.
     pub fn step(&mut self, now: Duration) -> Result<bool, BackendError> {
         self.now = self.now.max(now);
+        self.clock += self.now.saturating_sub(self.last_step).min(LONGEST_STEP);
+        self.last_step = self.now;
         self.expire();
         let mut events = core::mem::take(&mut self.events);
         let result = self.generator.engine.step(&mut events);
@@ -198,7 +211,7 @@ impl<B: Backend> Server<B> {
     /// Ends what has waited too long.
     fn expire(&mut self) {
         for index in 0..self.connections.len() {
-            match self.connections[index].expire(self.now) {
+            match self.connections[index].expire(self.clock) {
                 Some(Expired::Stalled) => self.abandon(index),
                 Some(Expired::Request(error)) => {
                     self.refuse_and_linger(index, Problem::Http(error))
@@ -211,9 +224,24 @@ impl<B: Backend> Server<B> {
     /// Answers the requests of a connection that have arrived, until one must wait for the engine.
     fn advance(&mut self, index: usize) {
         loop {
+            let reserved: usize = self
+                .connections
+                .iter()
+                .map(Connection::reserved_bytes)
+                .sum();
             let (config, connection) = (&self.config, &mut self.connections[index]);
-            let decide = |head: &_| route::route(head, config.api_key.as_deref());
-            match connection.next_request(self.now, decide) {
+            let decide = |head: &Head| {
+                let endpoint = route::route(head, config.api_key.as_deref())?;
+                let bytes = body::bytes_of(head.framing);
+                if endpoint.reads_body()
+                    && bytes > SMALL_BODY_BYTES
+                    && reserved + bytes > MAX_BODIES_BYTES
+                {
+                    return Err(Problem::NoRoomForBody);
+                }
+                Ok(endpoint)
+            };
+            match connection.next_request(self.clock, decide) {
                 Ok(None) => return,
                 Ok(Some(request)) => self.answer(index, request),
                 Err(error) => return self.refuse_and_linger(index, Problem::Http(error)),
@@ -244,7 +272,7 @@ impl<B: Backend> Server<B> {
         };
         if self.connections[index].has_peer_closed() {
             // Asked ahead, and left: nothing is begun, and what was answered before is still sent.
-            return self.connections[index].answered(&Exchange::default(), self.now);
+            return self.connections[index].answered(&Exchange::default(), self.clock);
         }
         match self.submit(format, &body) {
             Ok((
@@ -265,7 +293,7 @@ impl<B: Backend> Server<B> {
                 };
                 let answer = Answer::new(exchange, &identity, delivery, prompt_tokens, choices);
                 answer.start(&mut self.connections[index].out);
-                self.connections[index].wait_for(answer, self.now);
+                self.connections[index].wait_for(answer, self.clock);
             }
             Err(problem) => self.refuse(index, &exchange, &problem),
         }
@@ -312,13 +340,13 @@ impl<B: Backend> Server<B> {
         self.metrics.responded(problem.status());
         let connection = &mut self.connections[index];
         problem.respond(&mut connection.out, exchange);
-        connection.answered(exchange, self.now);
+        connection.answered(exchange, self.clock);
     }
 
     /// Refuses a request of which nobody knows where it ends.
     fn refuse_and_linger(&mut self, index: usize, problem: Problem) {
         self.refuse(index, &Exchange::default(), &problem);
-        self.connections[index].linger(self.now);
+        self.connections[index].linger(self.clock);
     }
 
     /// Hands an event of the engine to the answer that waits for it. There may be none: a sequence that was cancelled
@@ -329,6 +357,12 @@ impl<B: Backend> Server<B> {
         };
         let Some((index, choice)) = self.find(request) else {
             return;
+        };
+        let held: usize = self.connections.iter().map(Connection::answer_bytes).sum();
+        let cap = if held > MAX_ANSWERS_BYTES {
+            FAIR_ANSWER_BYTES
+        } else {
+            usize::MAX
         };
         let tokenizer = &self.generator.tokenizer;
         let Some((answer, out)) = self.connections[index].answering() else {
@@ -341,7 +375,8 @@ impl<B: Backend> Server<B> {
                 ..
             } => {
                 self.metrics.completion_tokens += 1;
-                if answer.token(choice, tokenizer, token, log_probabilities.as_ref(), out) {
+                let ended = answer.token(choice, tokenizer, token, log_probabilities.as_ref(), out);
+                if ended || answer.cut(choice, MAX_WHOLE_ANSWER_BYTES.min(cap), out) {
                     self.generator.engine.cancel(request);
                 }
             }
@@ -352,7 +387,7 @@ impl<B: Backend> Server<B> {
                 FinishReason::Backend(error) => return self.fail(index, error.to_string()),
             },
         }
-        if out.len() > MAX_STREAM_BACKLOG_BYTES {
+        if out.len() > MAX_STREAM_BACKLOG_BYTES.min(cap) {
             return self.abandon(index);
         }
         if answer.is_finished() {
@@ -376,9 +411,9 @@ impl<B: Backend> Server<B> {
     /// Ends an answer whose choices have all ended, and goes on with what the client sent meanwhile.
     fn complete(&mut self, index: usize) {
         let connection = &mut self.connections[index];
-        if let Some(answer) = connection.take_answer(self.now) {
+        if let Some(answer) = connection.take_answer(self.clock) {
             let exchange = answer.end(&mut connection.out);
-            connection.answered(&exchange, self.now);
+            connection.answered(&exchange, self.clock);
             self.advance(index);
         }
     }
@@ -387,9 +422,9 @@ impl<B: Backend> Server<B> {
     fn fail(&mut self, index: usize, why: String) {
         self.cancel(index);
         let connection = &mut self.connections[index];
-        if let Some(answer) = connection.take_answer(self.now) {
+        if let Some(answer) = connection.take_answer(self.clock) {
             let exchange = answer.fail(&Problem::Backend(why), &mut connection.out);
-            connection.answered(&exchange, self.now);
+            connection.answered(&exchange, self.clock);
             self.advance(index);
         }
     }

@@ -26,6 +26,8 @@ pub const SLOTS: usize = 64;
 const RECEIVE_BYTES: usize = 16 * 1024;
 /// Bytes of a socket's transmit buffer.
 const TRANSMIT_BYTES: usize = 16 * 1024;
+/// Bytes of the buffers of a socket.
+pub const SOCKET_BYTES: usize = RECEIVE_BYTES + TRANSMIT_BYTES;
 /// Packets that one [`Stack::poll`] takes from the card before it does anything else.
 const PACKETS_PER_POLL: usize = 64;
 /// A peer that answers nothing for this long, keep-alives included, is gone.

@@ -33,6 +33,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.content.len() + self.name.as_ref().map_or(0, String::len)
+    }
+
     /// As chat templates see it.
     pub(crate) fn into_json(self) -> Json {
         let mut members = Vec::from([

@@ -24,15 +24,30 @@ enum Position {
 #[derive(Debug)]
 pub(crate) struct Body {
     bytes: Vec<u8>,
+    /// Bytes that came, whether or not they are kept.
+    received: usize,
+    /// Bytes that are set aside for it; none where nobody wants it, and then it is dropped as it comes.
+    reserved: usize,
     position: Position,
 }
 
+/// Bytes to set aside for a body: its length, or the most where it is not announced.
+pub(crate) fn bytes_of(framing: Framing) -> usize {
+    match framing {
+        Framing::None => 0,
+        Framing::Length(length) => {
+            usize::try_from(length).map_or(MAX_BODY_BYTES, |length| length.min(MAX_BODY_BYTES))
+        }
+        Framing::Chunked => MAX_BODY_BYTES,
+    }
+}
+
 impl Body {
-    /// A body that begins with the next byte.
+    /// A body that begins with the next byte, and is kept or only read.
     ///
     /// # Errors
     /// [`HttpError::BodyTooLarge`] where the length says so, before any of it was read.
-    pub(crate) fn new(framing: Framing) -> Result<Self, HttpError> {
+    pub(crate) fn new(framing: Framing, keep: bool) -> Result<Self, HttpError> {
         let position = match framing {
             Framing::None => Position::Done,
             Framing::Length(length) => match usize::try_from(length) {
@@ -43,8 +58,15 @@ impl Body {
         };
         Ok(Self {
             bytes: Vec::new(),
+            received: 0,
+            reserved: if keep { bytes_of(framing) } else { 0 },
             position,
         })
+    }
+
+    /// Bytes that are set aside for it.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
     }
 
     /// Takes what belongs to the body from the front of `input`, and says how many bytes that was.
@@ -90,7 +112,16 @@ impl Body {
 
     fn copy(&mut self, input: &[u8], left: usize) -> usize {
         let count = left.min(input.len());
-        self.bytes.extend_from_slice(&input[..count]);
+        self.received += count;
+        if self.reserved > 0 {
+            let needed = self.bytes.len() + count;
+            if needed > self.bytes.capacity() {
+                // Doubled, so that bytes are moved seldom, but never past what is set aside.
+                let goal = needed.max((2 * self.bytes.capacity()).min(self.reserved));
+                self.bytes.reserve_exact(goal - self.bytes.len());
+            }
+            self.bytes.extend_from_slice(&input[..count]);
+        }
         count
     }
 
@@ -101,7 +132,7 @@ impl Body {
                 Ok(used)
             }
             Ok(httparse::Status::Complete((used, size))) => {
-                let room = MAX_BODY_BYTES - self.bytes.len();
+                let room = MAX_BODY_BYTES - self.received;
                 let size = usize::try_from(size).ok().filter(|&size| size <= room);
                 self.position = Position::ChunkData(size.ok_or(HttpError::BodyTooLarge)?);
                 Ok(used)
@@ -144,7 +175,7 @@ mod tests {
 
     /// Feeds `input` in pieces of `piece` bytes; what comes out is the body and what follows it, or the error.
     fn run(framing: Framing, input: &str, piece: usize) -> String {
-        let mut body = match Body::new(framing) {
+        let mut body = match Body::new(framing, true) {
             Ok(body) => body,
             Err(error) => return format!("{error:?}"),
         };
@@ -202,6 +233,23 @@ mod tests {
         ] {
             for piece in 1..=input.len().max(1) {
                 assert_eq!(run(framing, input, piece), expected, "{input:?} by {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_that_nobody_wants_is_not_kept() {
+        let long = "a".repeat(65536);
+        let chunks = format!("10000\r\n{long}\r\n0\r\n\r\n");
+        for (framing, input) in [(Framing::Length(65536), &long), (Framing::Chunked, &chunks)] {
+            for keep in [false, true] {
+                let mut body = Body::new(framing, keep).unwrap();
+                assert_eq!(body.take(input.as_bytes()), Ok(input.len()));
+                assert!(body.bytes.capacity() <= body.reserved());
+                assert_eq!(
+                    body.finished().map(|b| b.len()),
+                    Some(if keep { 65536 } else { 0 })
+                );
             }
         }
     }

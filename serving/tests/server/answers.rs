@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    BEGIN, CONTEXT, CONTROL, END, Reply, Rig, continuation, post, prompt_tokens, streamed_text,
+    BEGIN, CONTEXT, CONTROL, END, Reply, Rig, VOCABULARY, continuation, post, prompt_tokens,
+    streamed_text,
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -211,8 +212,31 @@ fn several_prompts_and_copies() {
 fn without_a_seed_no_two_answers_are_alike() {
     let mut rig = Rig::new();
     let body = completion(json!({"temperature": 2, "max_tokens": 40}));
-    let [a, b] = [(); 2].map(|()| rig.post(COMPLETIONS, &body).json()["choices"].clone());
+    let [a, b] = [(); 2].map(|()| {
+        let answer = rig.post(COMPLETIONS, &body).json();
+        answer["choices"][0]["text"].as_str().unwrap().to_owned()
+    });
     assert_ne!(a, b);
+    // Nor is one the other, shifted: with flat logits a draw alone decides, and draws must not be shared.
+    let flat: Vec<_> = (0..VOCABULARY)
+        .map(|id| (id.to_string(), json!(-100)))
+        .collect();
+    let flat = serde_json::Map::from_iter(
+        flat.into_iter()
+            .filter(|(id, _)| id.parse::<u32>().unwrap() >= 128),
+    );
+    let body = completion(json!({"temperature": 2, "max_tokens": 60, "logit_bias": flat}));
+    let [a, b] = [(); 2].map(|()| {
+        let answer = rig.post(COMPLETIONS, &body).json();
+        answer["choices"][0]["text"].as_str().unwrap().to_owned()
+    });
+    let same = a
+        .bytes()
+        .skip(1)
+        .zip(b.bytes())
+        .filter(|(a, b)| a == b)
+        .count();
+    assert!(same < 20, "{same} draws are shared: {a:?} {b:?}");
 }
 
 #[test]
@@ -294,6 +318,16 @@ fn log_probabilities() {
         assert_eq!(streamed, whole, "{list}");
     }
     assert_eq!(logprobs["text_offset"][0], 0);
+
+    // Bytes that are no characters are spelled out, and no two alternatives share a name.
+    let body = completion(json!({"logprobs": 5, "max_tokens": 30}));
+    let reply = Rig::new().post(COMPLETIONS, &body).json();
+    let logprobs = &reply["choices"][0]["logprobs"];
+    let tokens = logprobs["tokens"].as_array().unwrap();
+    assert!(tokens.contains(&json!("bytes:\\xc3")), "{tokens:?}");
+    for top in logprobs["top_logprobs"].as_array().unwrap() {
+        assert_eq!(top.as_object().unwrap().len(), 5, "{top}");
+    }
 }
 
 #[test]

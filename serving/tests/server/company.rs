@@ -132,8 +132,17 @@ fn a_full_queue_is_said_so() {
     }
     // Copies of which only some fit are refused wholly: nothing of them stays behind.
     let id = rig.open();
-    rig.send(id, &request(1, &json!({"n": 6})));
+    let ahead = rig.open();
+    rig.send(ahead, &request(1, &none));
+    rig.send(id, &request(1, &json!({"n": 5})));
     assert_eq!(Reply::parse_all(&rig.read(id))[0].status, 429);
+    rig.settle();
+    assert_eq!(Reply::parse_all(&rig.read(ahead))[0].status, 200);
+    // More than there is ever room for need not be tried again.
+    rig.send(id, &request(1, &json!({"n": 6})));
+    let reply = Reply::parse_all(&rig.read(id)).remove(0);
+    assert_eq!((reply.status, reply.header("Retry-After")), (400, None));
+    assert_eq!(reply.json()["error"]["param"], "n");
     assert!(!rig.step(), "a sequence was left in the engine");
 }
 

@@ -238,6 +238,15 @@ impl Rig {
         self.server.step(self.now).unwrap()
     }
 
+    /// Lets time pass as a server that steps often sees it.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = end.min(self.now + serving::limits::LONGEST_STEP);
+            self.step();
+        }
+    }
+
     /// Takes what is there to be sent.
     pub(crate) fn read(&mut self, id: ConnectionId) -> Vec<u8> {
         let mut read = Vec::new();

@@ -48,22 +48,19 @@ fn deadlines_of_a_request() {
         let mut rig = Rig::new();
         let id = rig.open();
         rig.send(id, sent.as_bytes());
-        rig.now += deadline;
-        rig.step();
+        rig.wait(deadline);
         assert!(
             rig.server.pending(id).is_empty() && !rig.server.should_close(id),
             "too early: {sent}"
         );
-        rig.now += Duration::from_millis(1);
-        rig.step();
+        rig.wait(Duration::from_millis(1));
         let replies = Reply::parse_all(&rig.read(id));
         assert_eq!(
             replies.first().map(|reply| reply.status),
             expected,
             "{sent}"
         );
-        rig.now += limits::LINGER + Duration::from_millis(1);
-        rig.step();
+        rig.wait(limits::LINGER + Duration::from_millis(1));
         assert!(rig.server.should_close(id), "{sent}");
     }
 }
@@ -87,6 +84,8 @@ fn an_answer_takes_the_time_it_takes() {
     rig.send(id, &endless(false));
     rig.step();
     rig.now += Duration::from_secs(100_000);
+    rig.step();
+    rig.wait(Duration::from_secs(100));
     rig.settle();
     assert_eq!(Reply::parse_all(&rig.read(id))[0].status, 200);
     rig.send(id, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -191,9 +190,138 @@ fn a_client_that_sends_without_reading_is_held_back() {
     }
     assert!(taken < 100_000 && rig.server.pending(id).len() < 100_000);
     assert_eq!(rig.server.room(id), 0);
-    rig.now += limits::STALL_DEADLINE + Duration::from_secs(1);
-    rig.step();
+    rig.wait(limits::STALL_DEADLINE + Duration::from_secs(1));
     assert!(rig.server.should_close(id));
+}
+
+#[test]
+fn a_long_step_is_nobodys_delay() {
+    let mut rig = Rig::new();
+    let [idle, head, body, reader] = [(); 4].map(|()| rig.open());
+    rig.send(head, b"GET /health HT");
+    let request = endless(false);
+    let (first, rest) = request.split_at(request.len() - 1);
+    rig.send(body, first);
+    rig.send(reader, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Two steps that take hours, the second of which finds everybody as they were before it.
+    for _ in 0..2 {
+        rig.now += Duration::from_secs(10_000);
+        rig.step();
+    }
+    for id in [idle, head, body, reader] {
+        assert!(!rig.server.should_close(id));
+    }
+    rig.send(head, b"TP/1.1\r\nHost: a\r\n\r\n");
+    rig.send(body, rest);
+    rig.settle();
+    for id in [head, body, reader] {
+        assert_eq!(Reply::parse_all(&rig.read(id))[0].status, 200);
+    }
+}
+
+/// The head of a request with a body, of which nothing has come.
+fn announced(length: usize) -> Vec<u8> {
+    format!("POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
+        .into_bytes()
+}
+
+#[test]
+fn bodies_are_bounded_together_and_nobody_is_locked_out() {
+    let mut rig = Rig::new();
+    let chunked =
+        b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let slow: Vec<_> = (0..limits::MAX_BODIES_BYTES / limits::MAX_BODY_BYTES)
+        .map(|number| {
+            let id = rig.open();
+            let head = if number == 0 {
+                chunked.clone()
+            } else {
+                announced(limits::MAX_BODY_BYTES)
+            };
+            rig.send(id, &head);
+            id
+        })
+        .collect();
+    // No room for another long one; it is read to its end, and the connection lives.
+    let late = rig.open();
+    let body = " ".repeat(limits::SMALL_BODY_BYTES + 1);
+    rig.send(late, &[announced(body.len()), body.into_bytes()].concat());
+    let reply = Reply::parse_all(&rig.read(late)).remove(0);
+    assert_eq!(
+        (reply.status, reply.header("Retry-After")),
+        (429, Some("1"))
+    );
+    // Short ones, and long ones that are refused for another reason, need none.
+    rig.send(late, &endless(false));
+    rig.settle();
+    assert_eq!(Reply::parse_all(&rig.read(late))[0].status, 200);
+    rig.send(
+        late,
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n",
+    );
+    rig.send(late, &[b' '; 9000]);
+    assert_eq!(Reply::parse_all(&rig.read(late))[0].status, 404);
+    // Those who stall are sent off, and there is room again.
+    rig.wait(limits::BODY_DEADLINE + Duration::from_millis(1));
+    for id in slow {
+        assert_eq!(Reply::parse_all(&rig.read(id))[0].status, 408);
+    }
+    let id = rig.open();
+    let body = " ".repeat(limits::MAX_BODY_BYTES);
+    rig.send(id, &[announced(body.len()), body.into_bytes()].concat());
+    assert_eq!(Reply::parse_all(&rig.read(id))[0].status, 400);
+}
+
+/// A chat of 16 long answers with all their alternatives, a megabyte or two in all.
+fn huge(stream: bool) -> Vec<u8> {
+    let body = json!({"model": "tiny/model", "messages": [{"role": "user", "content": "x"}], "n": 16,
+                      "temperature": 0, "logprobs": true, "top_logprobs": 20, "stream": stream,
+                      "logit_bias": {"257": -100}});
+    post("/v1/chat/completions", &body)
+}
+
+#[test]
+fn an_answer_is_bounded_over_all_its_choices() {
+    let mut rig = Rig::new();
+    let reply = Reply::parse_all(&rig.exchange(&huge(false))).remove(0);
+    assert_eq!(reply.status, 200);
+    assert!(reply.body.len() > limits::MAX_WHOLE_ANSWER_BYTES);
+    assert!(reply.body.len() < limits::MAX_WHOLE_ANSWER_BYTES + 100_000);
+    let answer = reply.json();
+    for choice in answer["choices"].as_array().unwrap() {
+        assert_eq!(choice["finish_reason"], "length");
+    }
+    let most = answer["usage"]["completion_tokens"].as_u64().unwrap();
+    assert!(most < 16 * 200, "all {most} tokens: nothing was cut");
+}
+
+#[test]
+fn answers_are_bounded_together() {
+    let mut rig = Rig::with(&Setup {
+        max_waiting: Some(400),
+        ..Setup::default()
+    });
+    // Whole answers that nobody fetches, then one whose client reads as it should.
+    let deaf: Vec<_> = (0..12).map(|_| rig.open()).collect();
+    for &id in &deaf {
+        rig.send(id, &huge(false));
+    }
+    rig.settle();
+    let held: usize = deaf.iter().map(|&id| rig.server.pending(id).len()).sum();
+    let fair = deaf.len() * (limits::FAIR_ANSWER_BYTES + 100_000);
+    assert!(
+        held < limits::MAX_ANSWERS_BYTES + limits::MAX_WHOLE_ANSWER_BYTES + fair,
+        "{held}"
+    );
+    let reader = rig.open();
+    rig.send(reader, &endless(false));
+    rig.settle();
+    assert_eq!(Reply::parse_all(&rig.read(reader))[0].status, 200);
+    // Nothing was damaged: each is a whole answer, cut or not.
+    for id in deaf {
+        let reply = Reply::parse_all(&rig.read(id)).remove(0);
+        assert_eq!(reply.json()["choices"].as_array().unwrap().len(), 16);
+    }
 }
 
 #[test]
@@ -236,7 +364,7 @@ fn sequences_of_random_clients_all_end() {
         }
         rig.settle();
         for _ in 0..4 {
-            rig.now += limits::BODY_DEADLINE + limits::IDLE_DEADLINE + Duration::from_secs(1);
+            rig.wait(limits::BODY_DEADLINE + limits::IDLE_DEADLINE + Duration::from_secs(1));
             rig.settle();
         }
         assert!(
