@@ -73,7 +73,7 @@ const UNSUPPORTED: &[Unsupported] = &[
     },
     Unsupported {
         name: "parallel_tool_calls",
-        asks_nothing: |_| false,
+        asks_nothing: Value::is_boolean,
     },
     Unsupported {
         name: "prediction",
@@ -97,7 +97,8 @@ const UNSUPPORTED: &[Unsupported] = &[
     },
     Unsupported {
         name: "tool_choice",
-        asks_nothing: |value| value == "none",
+        // There are no tools to choose from: they are refused by their own name.
+        asks_nothing: |value| value == "none" || value == "auto",
     },
     Unsupported {
         name: "tools",
@@ -105,7 +106,7 @@ const UNSUPPORTED: &[Unsupported] = &[
     },
     Unsupported {
         name: "verbosity",
-        asks_nothing: |_| false,
+        asks_nothing: |value| value == "medium",
     },
     Unsupported {
         name: "web_search_options",
@@ -170,7 +171,7 @@ impl ChatRequest {
 fn logprobs(fields: &mut Fields) -> Result<Option<usize>, Problem> {
     let wanted = fields.boolean("logprobs")?.unwrap_or(false);
     let top = fields.integer("top_logprobs", 0..=MAX_CHAT_LOGPROBS as i64)?;
-    if top.is_some() && !wanted {
+    if top.unwrap_or(0) > 0 && !wanted {
         return Err(Problem::InvalidValue {
             param: "top_logprobs".into(),
             why: "it is only allowed when 'logprobs' is true.".into(),
@@ -216,7 +217,16 @@ fn message(value: Value, path: &str) -> Result<Message, Problem> {
             });
         }
     };
-    let content = content(fields.require("content")?, &fields.param("content"))?;
+    let content = match fields.take("content") {
+        // So comes an answer back that said nothing; one that called a tool instead is refused below.
+        None if role == "assistant" => String::new(),
+        None => {
+            return Err(Problem::Missing {
+                param: fields.param("content"),
+            });
+        }
+        Some(value) => content(value, &fields.param("content"))?,
+    };
     let name = fields.string("name")?;
     fields.finish(UNSUPPORTED_IN_MESSAGE)?;
     Ok(Message {
@@ -264,6 +274,8 @@ fn content(value: Value, path: &str) -> Result<String, Problem> {
             content.push('\n');
         }
         content.push_str(&part.require_string("text")?);
+        // What another server may keep says nothing about the answer.
+        part.take("cache_control");
         part.finish(&[])?;
     }
     Ok(content)

@@ -117,9 +117,9 @@ impl Fields {
                 });
             }
         }
-        match self.map.keys().next() {
+        match self.map.iter().find(|(_, value)| !value.is_null()) {
             None => Ok(()),
-            Some(name) => Err(Problem::Unknown {
+            Some((name, _)) => Err(Problem::Unknown {
                 param: self.param(name),
             }),
         }

@@ -8,7 +8,7 @@ use inference::ids::TokenId;
 use inference::sampler::SamplingParams;
 use serde_json::Value;
 
-use super::fields::{self, Fields, Unsupported};
+use super::fields::{self, Fields};
 use super::problem::Problem;
 use crate::limits::{MAX_CHOICES, MAX_LOGIT_BIASES, MAX_STOP_BYTES, MAX_STOP_STRINGS};
 
@@ -76,30 +76,40 @@ fn sampling(fields: &mut Fields, bounds: ModelBounds) -> Result<SamplingParams, 
         presence_penalty: real("presence_penalty", -2.0, 2.0, default.presence_penalty)?,
         frequency_penalty: real("frequency_penalty", -2.0, 2.0, default.frequency_penalty)?,
         top_k: fields
-            .integer("top_k", 0..=i64::from(u32::MAX))?
-            .map_or(default.top_k, |k| k as u32),
+            // Off is 0 for some clients and -1 for others.
+            .integer("top_k", -1..=i64::from(u32::MAX))?
+            .map_or(default.top_k, |k| k.max(0) as u32),
         logit_bias: logit_bias(fields, bounds.vocabulary)?,
         seed: default.seed,
     })
 }
 
-/// An upper bound of the answer in tokens. One over the context can never be honoured; one that only this prompt leaves
-/// no room for is cut by the engine, and the answer then says `length`.
+/// An upper bound of the answer in tokens. One that the context leaves no room for is cut, and the answer says `length`.
 pub(crate) fn max_tokens(
     fields: &mut Fields,
     name: &str,
     bounds: ModelBounds,
 ) -> Result<Option<usize>, Problem> {
-    let maximum = i64::try_from(bounds.context).unwrap_or(i64::MAX);
-    Ok(fields
-        .integer(name, 1..=maximum)?
-        .map(|value| value as usize))
+    let Some(value) = fields.take(name) else {
+        return Ok(None);
+    };
+    let tokens = match value.as_u64() {
+        // Also over what an `i64` holds.
+        Some(tokens @ 1..) => tokens,
+        _ => fields::integer(name.into(), &value, 1..=i64::MAX)? as u64,
+    };
+    Ok(Some(
+        usize::try_from(tokens).map_or(bounds.context, |tokens| tokens.min(bounds.context)),
+    ))
 }
 
 fn stop(fields: &mut Fields) -> Result<Vec<String>, Problem> {
     let Some(value) = fields.take("stop") else {
         return Ok(Vec::new());
     };
+    if value == "" {
+        return Ok(Vec::new());
+    }
     let stop = fields::string_or_list("stop", value)?;
     let why = if stop.len() > MAX_STOP_STRINGS {
         format!(
@@ -166,10 +176,9 @@ fn include_usage(fields: &mut Fields, stream: bool) -> Result<bool, Problem> {
     }
     let mut options = Fields::of(value, "stream_options")?;
     let include = options.boolean("include_usage")?.unwrap_or(false);
-    options.finish(&[Unsupported {
-        name: "include_obfuscation",
-        asks_nothing: is_false,
-    }])?;
+    // Noise that hides the length of tokens from who reads encrypted traffic; this server's is not encrypted.
+    options.boolean("include_obfuscation")?;
+    options.finish(&[])?;
     Ok(include)
 }
 
