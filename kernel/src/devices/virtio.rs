@@ -9,9 +9,11 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 use super::dma_address;
 use super::ecam::Ecam;
+use crate::cpu::features;
 use crate::memory::{self, Caching, PhysRange, frames};
 use crate::pci::Config;
 use crate::pci::scan::Function;
+use crate::pci::virtio_structures::{Structures, structures};
 
 /// Vendor of every virtio device.
 pub const VENDOR: u16 = 0x1af4;
@@ -52,7 +54,7 @@ unsafe impl Hal for KernelHal {
 
     unsafe fn mmio_phys_to_virt(start: PhysAddr, size: usize) -> NonNull<u8> {
         let start = x86_64::PhysAddr::new_truncate(start);
-        // PANIC: the window is a part of a BAR, whose size the PCI scan checked; there is no way to return an error.
+        // PANIC: `transport` checked that the window is a part of a BAR which can be mapped; there is no way to return an error.
         memory::map_device(start, size as u64, Caching::Uncached).expect("room to map a BAR")
     }
 
@@ -83,6 +85,40 @@ impl ConfigurationAccess for Access<'_> {
     }
 }
 
+/// Queues of a device whose place for notifications is checked: no driver here uses more.
+const QUEUES: u16 = 2;
+
+/// Checks that each queue's register for notifications is one of those that the device has.
+fn check_notifications(found: &Structures) -> Result<(), VirtioPciError> {
+    // Registers of the common configuration that this needs, in units of 16 bits.
+    const BYTES: u64 = 32;
+    const NUM_QUEUES: usize = 9;
+    const QUEUE_SELECT: usize = 11;
+    const QUEUE_NOTIFY_OFF: usize = 15;
+    let start = x86_64::PhysAddr::new_truncate(found.common);
+    let registers = memory::map_device(start, BYTES, Caching::Uncached)
+        .map_err(|_| VirtioPciError::BarOffsetOutOfRange)?
+        .cast::<u16>();
+    // SAFETY: the common configuration is longer than what was mapped, lies on its boundary, and is the driver's to use,
+    // which does not run yet.
+    let read = |index| unsafe { registers.add(index).read_volatile() };
+    // SAFETY: as for `read`.
+    let select = |queue| unsafe { registers.add(QUEUE_SELECT).write_volatile(queue) };
+    for queue in 0..read(NUM_QUEUES).min(QUEUES) {
+        select(queue);
+        let at = read(QUEUE_NOTIFY_OFF);
+        if !found.can_notify(at) {
+            log::warn!(
+                "virtio: queue {queue} is notified at {at} times {} of {} bytes",
+                found.notify_multiplier,
+                found.notify_bytes
+            );
+            return Err(VirtioPciError::BarOffsetOutOfRange);
+        }
+    }
+    Ok(())
+}
+
 /// Switches the function on and finds the virtio structures in its BARs. The scan has checked its capability list, which
 /// the crate follows without a bound.
 ///
@@ -90,7 +126,14 @@ impl ConfigurationAccess for Access<'_> {
 /// [`VirtioPciError`] if a structure is missing or lies outside its BAR.
 pub fn transport(ecam: &Ecam, function: &Function) -> Result<PciTransport, VirtioPciError> {
     let address = function.address;
-    Config::new(ecam, address).enable();
+    let config = Config::new(ecam, address);
+    let limit = 1 << features::physical_address_bits();
+    let found = structures(&config, function, limit).map_err(|error| {
+        log::warn!("pci {address}: {error}");
+        VirtioPciError::BarOffsetOutOfRange
+    })?;
+    config.enable();
+    check_notifications(&found)?;
     let mut root = PciRoot::new(Access { ecam, address });
     let place = DeviceFunction {
         bus: address.bus(),

@@ -9,6 +9,7 @@
 pub mod bars;
 pub mod capabilities;
 pub mod scan;
+pub mod virtio_structures;
 pub mod windows;
 
 use pci_types::{ConfigRegionAccess, PciAddress};
