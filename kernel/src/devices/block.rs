@@ -252,16 +252,21 @@ fn read<'a>(
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), DiskError> {
     let mut next = first;
+    // A chunk that the device had no room for; it goes first when a request has come home.
+    let mut held = None;
     let mut in_flight: [Option<InFlight<'_>>; DEPTH] = [const { None }; DEPTH];
     let mut done = 0;
     let mut result = Ok(());
     loop {
+        let mut count = in_flight.iter().flatten().count();
         for (index, slot) in in_flight.iter_mut().enumerate() {
             // After an error nothing new is asked; what is in flight must still come home.
             if slot.is_some() || result.is_err() {
                 continue;
             }
-            let Some(chunk) = chunks.next() else { break };
+            let Some(chunk) = held.take().or_else(|| chunks.next()) else {
+                break;
+            };
             // SAFETY: the slot is free and the chunk is lent to it; it is not touched until `complete` below, and where
             // that never comes the device has lost its DMA before this borrow ends.
             match unsafe { controller.submit(index, next, chunk) } {
@@ -273,6 +278,12 @@ fn read<'a>(
                         chunk,
                     });
                     next += sectors;
+                    count += 1;
+                }
+                // Without indirect descriptors a virtio request takes three places of the queue.
+                Err(DiskError::Driver(virtio_drivers::Error::QueueFull)) if count > 0 => {
+                    held = Some(chunk);
+                    break;
                 }
                 Err(error) => result = Err(error),
             }
