@@ -3,6 +3,7 @@
 use core::fmt;
 
 use cpu_fallback::{CpuConfig, CpuError, KernelSet};
+use inference::ids::TokenId;
 use inference::limits::{KV_BLOCK_TOKENS, MAX_BATCH_SEQUENCES};
 use inference::model::Hyperparameters;
 use serving::limits::worst_case_bytes;
@@ -101,7 +102,11 @@ pub fn budget(shape: &Hyperparameters, wishes: &Wishes) -> Result<CpuConfig, Bud
             .step_bytes(shape, wishes.workers)
             .map_err(BudgetError::Cpu)? as u64;
         let logits = (sequences * size_of::<f32>()) as u64 * shape.vocabulary as u64;
-        Ok(step.saturating_add(logits).saturating_add(RESERVE_BYTES))
+        // The tokens of the sequences that run and of as many that wait; each takes all it will ever need at once.
+        let tokens = (2 * sequences * size_of::<TokenId>()) as u64 * config.context as u64;
+        Ok([logits, tokens, RESERVE_BYTES]
+            .into_iter()
+            .fold(step, u64::saturating_add))
     };
     let blocks_that_fit = |config: &CpuConfig| -> Result<u64, BudgetError> {
         Ok(wishes.free.saturating_sub(fixed(config)?) / block)
