@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -290,96 +290,94 @@ impl Drop for Guest {
     }
 }
 
+/// The machine that every guest gets: no device but those that are named here and below.
+const MACHINE: &[&str] = &[
+    "-nodefaults",
+    "-no-user-config",
+    "-machine=q35",
+    "-cpu=max",
+    "-display=none",
+    "-serial=stdio",
+    "-no-reboot",
+    "-device=isa-debug-exit,iobase=0xf4,iosize=0x04",
+];
+
 /// The whole command that starts QEMU.
 fn guest_command(
     configuration: &Configuration,
     elf: PathBuf,
-    folder: &std::path::Path,
+    folder: &Path,
     port: u16,
 ) -> Result<Command> {
     let options = &configuration.options;
-    let qemu = setup::qemu()?;
-    // setpriv (util-linux) makes the kernel end QEMU when our process ends in any way.
-    let mut command = match setup::in_path("setpriv") {
-        Some(setpriv) => {
-            let mut command = Command::new(setpriv);
-            command.args(["--pdeathsig", "KILL"]).arg(qemu);
-            command
-        }
-        None => Command::new(qemu),
-    };
+    let mut command = dying_with_us(setup::qemu()?);
     command
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    command.args([
-        "-nodefaults",
-        "-no-user-config",
-        "-machine",
-        "q35",
-        "-cpu",
-        "max",
-        "-display",
-        "none",
-    ]);
-    command.args([
-        "-serial",
-        "stdio",
-        "-no-reboot",
-        "-device",
-        "isa-debug-exit,iobase=0xf4,iosize=0x04",
-    ]);
+    // QEMU takes an option and its value as two arguments.
+    command.args(MACHINE.iter().flat_map(|option| option.splitn(2, '=')));
     command.args(["-accel", accelerator(options.accelerator)?]);
-    command.args([
-        "-m",
-        &format!("{}M", options.memory_mib),
-        "-smp",
-        &options.smp.to_string(),
-    ]);
-
-    let model = match &configuration.disk {
-        DiskContent::Model(path) => Some(path.as_path()),
-        DiskContent::Raw(_) | DiskContent::Absent => None,
-    };
-    let boot = options
-        .uefi
-        .then(|| limine_files(elf.clone(), &options.command_line))
-        .transpose()?;
-    if boot.is_some() {
-        command.arg("-bios").arg(setup::ovmf()?);
-    } else {
-        command
-            .arg("-kernel")
-            .arg(elf)
-            .args(["-append", &options.command_line]);
-    }
-    if model.is_some() || boot.is_some() {
-        let disk = folder.join("disk.img");
-        image::write(&disk, model, boot.as_ref())?;
-        attach_disk(&mut command, "boot", &disk, options.disk);
-    }
-    if let DiskContent::Raw(path) = &configuration.disk {
-        attach_disk(&mut command, "raw", path, options.disk);
-    }
+    command.args(["-m", &format!("{}M", options.memory_mib)]);
+    command.args(["-smp", &options.smp.to_string()]);
+    attach_kernel_and_disks(&mut command, configuration, elf, folder)?;
     if configuration.network {
         let device = match options.nic {
-            Nic::Virtio => "virtio-net-pci,disable-legacy=on,romfile=",
-            Nic::E1000e => "e1000e,romfile=",
+            Nic::Virtio => "virtio-net-pci,disable-legacy=on",
+            Nic::E1000e => "e1000e",
         };
         let guest_port = guest_port(&options.command_line);
         let forward = format!("user,id=net,hostfwd=tcp:127.0.0.1:{port}-:{guest_port}");
-        command.args([
-            "-netdev",
-            &forward,
-            "-device",
-            &format!("{device},netdev=net"),
-        ]);
+        command.args(["-netdev", &forward]);
+        command.args(["-device", &format!("{device},romfile=,netdev=net")]);
     }
     command.args(&configuration.extra);
     Ok(command)
 }
 
-fn attach_disk(command: &mut Command, id: &str, path: &std::path::Path, controller: Disk) {
+/// A command for `program` that the system ends when our process ends in any way; setpriv is util-linux's.
+fn dying_with_us(program: PathBuf) -> Command {
+    let Some(setpriv) = setup::in_path("setpriv") else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
+
+/// Either door: the kernel given to QEMU, or on a disk with its boot loader; and the model's disk.
+fn attach_kernel_and_disks(
+    command: &mut Command,
+    configuration: &Configuration,
+    elf: PathBuf,
+    folder: &Path,
+) -> Result<()> {
+    let options = &configuration.options;
+    let boot = if options.uefi {
+        command.arg("-bios").arg(setup::ovmf()?);
+        Some(limine_files(elf, &options.command_line)?)
+    } else {
+        command.arg("-kernel").arg(elf);
+        command.args(["-append", &options.command_line]);
+        None
+    };
+    let model = match &configuration.disk {
+        DiskContent::Model(path) => Some(path.as_path()),
+        DiskContent::Raw(path) => {
+            attach_disk(command, "raw", path, options.disk);
+            None
+        }
+        DiskContent::Absent => None,
+    };
+    if model.is_some() || boot.is_some() {
+        let disk = folder.join("disk.img");
+        image::write(&disk, model, boot.as_ref())?;
+        attach_disk(command, "boot", &disk, options.disk);
+    }
+    Ok(())
+}
+
+fn attach_disk(command: &mut Command, id: &str, path: &Path, controller: Disk) {
     let device = match controller {
         Disk::Virtio => format!("virtio-blk-pci,disable-legacy=on,drive={id}"),
         Disk::Nvme => format!("nvme,serial={id},drive={id}"),
