@@ -61,24 +61,75 @@ pub struct Count {
     pub r#unsafe: usize,
 }
 
-/// Counts a Rust file. By convention its `#[cfg(test)] mod` comes last.
+/// Counts a Rust file: an item under `#[cfg(test)]` counts as tests, to the brace that closes it, which rustfmt puts under
+/// the item's first character.
 #[must_use]
 pub fn count(text: &str) -> Count {
     let mut count = Count::default();
-    let mut in_tests = false;
-    for line in text.lines().map(str::trim) {
-        in_tests |= line == "#[cfg(test)]";
-        if line.is_empty() || line.starts_with("//") {
-            continue;
-        }
-        if in_tests {
-            count.tests += 1;
-        } else {
+    let mut lines = text.lines().filter(|line| is_code(line));
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
             count.code += 1;
             count.r#unsafe += unsafe_sites(line);
+            continue;
+        }
+        count.tests += 1;
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let mut attributes = true;
+        for line in lines.by_ref() {
+            count.tests += 1;
+            attributes &= line.trim_start().starts_with("#[");
+            let ends = line
+                .strip_prefix(indent)
+                .is_some_and(|rest| rest.starts_with('}'));
+            if ends
+                || (!attributes && line.ends_with(';') && !line[indent.len()..].starts_with(' '))
+            {
+                break;
+            }
         }
     }
     count
+}
+
+fn is_code(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && !line.starts_with("//")
+}
+
+/// Paths of the files that are only there for tests: modules declared under `#[cfg(test)]`, folders `tests` and `fuzz`.
+fn test_files(sources: &[Source]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for source in sources {
+        let (folder, file) = source.path.rsplit_once('/').unwrap_or(("", &source.path));
+        let folder = match file {
+            "lib.rs" | "main.rs" | "mod.rs" => folder.to_owned(),
+            _ => source.path.trim_end_matches(".rs").to_owned(),
+        };
+        let mut tested = false;
+        for line in source.text.lines().map(str::trim) {
+            let module = line
+                .strip_suffix(';')
+                .and_then(|item| item.rsplit_once("mod "));
+            if let (true, Some((_, name))) = (tested, module) {
+                found.insert(format!("{folder}/{name}.rs"));
+                found.insert(format!("{folder}/{name}/mod.rs"));
+            }
+            if let (true, Some(path)) = (tested, line.strip_prefix("#[path = \"")) {
+                let (parent, _) = source.path.rsplit_once('/').unwrap_or_default();
+                found.insert(format!("{parent}/{}", path.trim_end_matches("\"]")));
+            }
+            tested = line == "#[cfg(test)]" || (tested && line.starts_with("#["));
+        }
+        if source
+            .path
+            .split('/')
+            .any(|part| part == "tests" || part == "fuzz")
+        {
+            found.insert(source.path.clone());
+        }
+    }
+    found
 }
 
 /// How often a line of code opens an `unsafe` block, function, impl or extern block.
@@ -101,20 +152,22 @@ fn unsafe_sites(line: &str) -> usize {
 /// # Errors
 /// As [`sources`].
 pub fn rooms() -> Result<BTreeMap<String, Count>> {
+    let sources = sources(&[".rs"])?;
+    let test_files = test_files(&sources);
     let mut rooms: BTreeMap<String, Count> = BTreeMap::new();
-    for source in sources(&[".rs"])? {
+    for source in &sources {
         let Some((room, _)) = source.path.split_once('/') else {
             continue;
         };
         let found = count(&source.text);
-        let whole = source
-            .path
-            .split('/')
-            .any(|part| part == "tests" || part == "fuzz");
         let total = rooms.entry(room.to_owned()).or_default();
-        total.code += if whole { 0 } else { found.code };
-        total.tests += found.tests + if whole { found.code } else { 0 };
-        total.r#unsafe += if whole { 0 } else { found.r#unsafe };
+        if test_files.contains(&source.path) {
+            total.tests += found.code + found.tests;
+        } else {
+            total.code += found.code;
+            total.tests += found.tests;
+            total.r#unsafe += found.r#unsafe;
+        }
     }
     Ok(rooms)
 }
@@ -235,15 +288,35 @@ mod tests {
 
     #[test]
     fn code_tests_and_unsafe_are_told_apart() {
-        let text = "//! Doc.\n\nfn a() {\n    // unsafe { in a comment }\n    unsafe { b() }\n}\n\
-                    unsafe impl Send for X {}\n#[cfg(test)]\nmod tests {\n    unsafe fn c() {}\n}\n";
-        assert_eq!(
-            count(text),
-            Count {
-                code: 4,
-                tests: 4,
-                r#unsafe: 2
-            }
-        );
+        let text = "//! Doc.\n#[cfg(test)]\nextern crate std;\n\nfn a() {\n    // unsafe { in a comment }\n    \
+                    unsafe { b() }\n}\nunsafe impl Send for X {}\n#[cfg(test)]\nmod tests {\n    use a;\n    \
+                    unsafe fn c() {}\n}\nfn d() {}\n";
+        let expected = Count {
+            code: 5,
+            tests: 7,
+            r#unsafe: 2,
+        };
+        assert_eq!(count(text), expected);
+    }
+
+    #[test]
+    fn files_of_tests_are_found() {
+        let source = |path: &str, text: &str| Source {
+            path: path.into(),
+            text: text.into(),
+        };
+        let sources = [
+            source("a/src/mod.rs", "#[cfg(test)]\nmod tests;\nmod b;\n"),
+            source(
+                "a/src/b.rs",
+                "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;\n",
+            ),
+            source("a/tests/c.rs", ""),
+        ];
+        let found = test_files(&sources);
+        for path in ["a/src/tests.rs", "a/src/b_tests.rs", "a/tests/c.rs"] {
+            assert!(found.contains(path), "{path}");
+        }
+        assert!(!found.contains("a/src/b.rs"));
     }
 }
