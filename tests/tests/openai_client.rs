@@ -1,13 +1,25 @@
-//! OpenAI's own client, unchanged, is content with what `hosted serve` answers.
+//! OpenAI's own client, unchanged, is content with what `hosted serve` answers, and with what the kernel answers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
+use tests::guest::{self, Kernel};
 use tests::hosted::Server;
 use tests::oracles::openai_client;
 
 #[test]
-fn the_openai_client_gets_the_same_text_however_it_asks() {
-    let server = Server::start(&[]).unwrap();
-    let seen = openai_client(&server.url).unwrap();
+fn the_client_gets_the_same_text_from_hosted_however_it_asks() {
+    the_same_text_however_it_asks(&Server::start(&[]).unwrap().url);
+}
+
+#[test]
+fn the_client_gets_the_same_text_from_the_kernel_however_it_asks() {
+    let (kernel, ready, _) = Kernel::serving(&guest::small()).unwrap();
+    the_same_text_however_it_asks(&ready.url);
+    kernel.shut_down().unwrap();
+}
+
+fn the_same_text_however_it_asks(url: &str) {
+    let seen = openai_client(url).unwrap();
     assert_eq!(seen["retrieved"], seen["model"]);
 
     let alone = seen["alone"].as_array().unwrap();
