@@ -1,0 +1,17 @@
+//! The gfx1100 (RDNA 3, Navi 31) instruction set, compute part, wave32: one table of rows, and what is driven by it:
+//! encoder, decoder, assembler, disassembler. The compiler selects from the table, the interpreter executes by it.
+//!
+//! It never executes anything and knows no compiler IR. Start reading at [`Inst`], then [`table`].
+//!
+//! Source of facts: AMD "RDNA3 Instruction Set Architecture" manual; every row is checked against `llvm-mc-19`.
+#![forbid(unsafe_code)]
+
+mod inst;
+mod operand;
+mod row;
+pub mod table;
+
+pub use inst::{Dpp, Dual, Encoding, Inst, Mods};
+pub use operand::Operand;
+pub use row::{Class, Effects, Field, Format, Row, Slot, Ty};
+pub use table::Op;

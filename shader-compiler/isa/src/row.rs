@@ -1,0 +1,181 @@
+//! What the table says about an instruction: format and opcode, operand slots, side effects, class.
+
+/// Encoding formats, by the manual's names (RDNA3 ISA, "Microcode Formats").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the manual's names")]
+pub enum Format {
+    Sop2,
+    Sopk,
+    Sop1,
+    Sopc,
+    Sopp,
+    Smem,
+    Vop1,
+    Vop2,
+    Vopc,
+    Vop3,
+    /// VOP3 with a scalar destination beside the vector one.
+    Vop3sd,
+    Vop3p,
+    /// Two VALU operations in one instruction.
+    Vopd,
+    Ds,
+    Flat,
+    Scratch,
+    Global,
+    Mubuf,
+}
+
+/// How the bits of an operand are meant. The number is the width in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Ty {
+    B8,
+    B16,
+    I16,
+    U16,
+    F16,
+    Bf16,
+    B32,
+    I32,
+    U32,
+    F32,
+    /// Two f16 in a dword.
+    F16x2,
+    /// Two 16-bit integers in a dword.
+    B16x2,
+    /// Four bytes or eight nibbles in a dword.
+    B8x4,
+    B64,
+    I64,
+    U64,
+    F64,
+    B96,
+    B128,
+    B256,
+    B512,
+    /// A mask with a bit per lane: one SGPR in wave32.
+    Mask,
+}
+
+impl Ty {
+    /// Registers that an operand of this type takes.
+    #[must_use]
+    pub const fn dwords(self) -> u8 {
+        match self {
+            Self::B64 | Self::I64 | Self::U64 | Self::F64 => 2,
+            Self::B96 => 3,
+            Self::B128 => 4,
+            Self::B256 => 8,
+            Self::B512 => 16,
+            _ => 1,
+        }
+    }
+}
+
+/// What may stand in an operand field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Scalar destination: SGPR, VCC, M0, EXEC, NULL.
+    Sdst,
+    /// Scalar source: SGPR or constant or literal.
+    Ssrc,
+    /// A scalar register tuple in a field that holds no constants (SMEM base, MUBUF descriptor).
+    Sreg,
+    /// Vector register.
+    Vgpr,
+    /// Vector ALU source: VGPR, SGPR, constant, and in src0 or VOP3 a literal.
+    Src,
+    /// The lane mask operand of carry, cndmask and compare: VCC in e32, any SGPR in e64.
+    Mask,
+    /// The K of fmamk and fmaak.
+    Literal,
+}
+
+/// An operand slot of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// What the field may name.
+    pub field: Field,
+    /// How its bits are meant, and how wide it is.
+    pub ty: Ty,
+}
+
+/// Which unit executes an instruction, for statistics, scheduling and the cycle estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Class {
+    Salu,
+    Smem,
+    /// Full-rate vector ALU.
+    Valu,
+    /// Transcendental unit: 8 lanes a clock.
+    Trans,
+    /// Quarter-rate vector ALU (32-bit integer multiply, 64-bit).
+    ValuSlow,
+    /// `v_dot*`: full rate, counted apart for the roofline.
+    Dot,
+    Wmma,
+    LdsLoad,
+    LdsStore,
+    LdsAtomic,
+    /// LDS crossbar without memory: bpermute, permute, swizzle.
+    LdsCross,
+    VmemLoad,
+    VmemStore,
+    VmemAtomic,
+    Branch,
+    /// Waits, hints, clauses, nops: issued by the sequencer.
+    Control,
+    Barrier,
+    End,
+}
+
+/// Side effects and properties beside the operand slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a row")]
+pub struct Effects {
+    /// Reads SCC.
+    pub reads_scc: bool,
+    /// Writes SCC.
+    pub writes_scc: bool,
+    /// Reads VCC without naming it in a slot (`v_div_fmas`, `s_cbranch_vccz`).
+    pub reads_vcc: bool,
+    /// Reads EXEC as data (saveexec, `s_cbranch_execz`); that vector instructions obey EXEC is not meant.
+    pub reads_exec: bool,
+    /// Writes EXEC without naming it in a slot (saveexec, wrexec).
+    pub writes_exec: bool,
+    /// Reads M0.
+    pub reads_m0: bool,
+    /// `dst[0]` is read before it is written (fmac, dot2acc, d16 loads, `s_addk`, writelane, cmpswap...).
+    pub reads_dst: bool,
+    /// Runs whatever EXEC says (readlane, readfirstlane, writelane, WMMA).
+    pub ignores_exec: bool,
+    /// Source 0 and 1 may be exchanged.
+    pub commutes: bool,
+    /// In the VOPD X table.
+    pub dual_x: bool,
+    /// In the VOPD Y table.
+    pub dual_y: bool,
+}
+
+/// One row of the instruction table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Mnemonic without encoding suffix: `v_add_f32`.
+    pub name: &'static str,
+    /// Native format; VOP1, VOP2 and VOPC also have a VOP3 form unless `vop3` is false.
+    pub format: Format,
+    /// Opcode within the native format.
+    pub opcode: u16,
+    /// Destinations, in the order of [`crate::Inst::dst`].
+    pub dst: &'static [Slot],
+    /// Sources, in the order of [`crate::Inst::src`].
+    pub src: &'static [Slot],
+    /// Executing unit.
+    pub class: Class,
+    /// Side effects and properties.
+    pub effects: Effects,
+    /// Memory: bytes per lane that are moved (0 for all else).
+    pub bytes: u8,
+}

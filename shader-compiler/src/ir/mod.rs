@@ -1,0 +1,19 @@
+//! The compiler's SSA form: scalar values in basic blocks with parameters, and the structure of the source kept as
+//! annotations on blocks.
+//!
+//! Shape that every pass keeps, checked by [`verify`] after each of them:
+//! - A value is a scalar of 16, 32 or 64 bits, a pair of f16, a run of dwords as memory moves them, or a matrix tile.
+//!   Vectors of WGSL are taken apart by the front end (f16 vectors into pairs), structs and arrays exist in memory only.
+//! - Values are defined once; a use is dominated by its definition. Blocks have parameters instead of phis.
+//! - Control flow is structured: a `Branch` names the block where its sides meet again; a loop is a header block with
+//!   `loop_` set, entered from one preheader and one latch; it is left only to its `merge` block. Both sides of a
+//!   `Branch` may leave early to the merge or latch block of the loop around it, or return.
+//! - A value that is defined in a loop and used after it is passed as a parameter of the loop's merge block (loop-closed
+//!   form), because lanes leave a loop at different times.
+//!
+//! Index arithmetic: the byte offset of a memory access is a u32 whose computation does not wrap; the buffer is smaller
+//! than 4 GiB. That is a rule of our dialect, and lets constants move into the instruction's offset field.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,18 @@
+//! The compiler's machine form: gfx1100 instructions on virtual registers in a linear order of blocks, and the passes
+//! from there to bytes.
+//!
+//! What selection hands over:
+//! - Blocks in emission order. `EXEC` is changed by explicit instructions. Two sets of edges: *logical* ones, the paths
+//!   that a lane takes, for vector registers; *linear* ones, the paths that the program counter takes, for scalar ones. A
+//!   lane that is off keeps its vector registers, so a vector value needs its register along logical paths only.
+//! - Branches are the last instructions of a block and name blocks; a block that ends in none falls into the next.
+//! - A virtual register is a tuple of dwords, each of which has its own life. It is written once, except for block
+//!   parameters (written by [`Kind::Copies`] at the end of each predecessor) and registers that are filled by parts.
+//! - Constants that fit no operand field have been moved to registers; each instruction is one that the table allows.
+//! - Accumulation stands in its three-address form (`v_fma_f32`); it becomes `v_fmac_f32` where allocation made it so.
+//!
+//! What allocation hands over: the same with `Operand::Fixed` everywhere and no pseudo instructions left.
+
+mod types;
+
+pub use types::*;

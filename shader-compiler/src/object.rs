@@ -1,0 +1,87 @@
+//! Code objects: what a compiled kernel is to those who launch, execute or review it.
+
+/// Where the arguments of a kernel stand in its argument segment, which `s[0:1]` points to at entry.
+///
+/// Layout: one u64 address per binding (in order of group and binding); at the next multiple of 16 the immediates; at the
+/// next multiple of 4 the number of workgroups (3 u32) if used; then one u32 size in bytes per binding of which
+/// `arrayLength` is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Name, group, binding, and whether the kernel writes to it; the address of entry n is at byte `8 * n`.
+    pub bindings: Vec<Binding>,
+    /// Offset and bytes of the immediates.
+    pub immediates: (u32, u32),
+    /// Offset of the number of workgroups, if the kernel reads it.
+    pub workgroups: Option<u32>,
+    /// Binding index and offset of its size.
+    pub sizes: Vec<(u32, u32)>,
+    /// Bytes in all.
+    pub bytes: u32,
+}
+
+/// A storage buffer argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Name in the WGSL source.
+    pub name: String,
+    /// `@group`.
+    pub group: u32,
+    /// `@binding`.
+    pub binding: u32,
+    /// The kernel stores to it.
+    pub written: bool,
+}
+
+/// A compiled kernel.
+///
+/// State at entry: `s[0:1]` = address of the arguments; [`Self::user_sgprs`] user SGPRs are set up, and the workgroup ids
+/// that [`Self::workgroup_ids`] names follow them, so that the sum is 16 (LLVM raises USER_SGPR to that for an erratum);
+/// `v0` = packed local ids (x bits 9:0, y 19:10, z 29:20); MODE: round to nearest even, denormals kept, dx10_clamp, ieee 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeObject {
+    /// Entry point.
+    pub name: String,
+    /// Machine code, entry at its first byte, padded for the instruction prefetch.
+    pub code: Vec<u8>,
+    /// Bytes of `code` before the padding.
+    pub code_bytes: u32,
+    /// VGPRs used.
+    pub vgprs: u32,
+    /// SGPRs used, VCC not counted.
+    pub sgprs: u32,
+    /// User SGPRs that precede the workgroup ids.
+    pub user_sgprs: u32,
+    /// Workgroup ids x, y, z wanted in SGPRs after the user SGPRs.
+    pub workgroup_ids: [bool; 3],
+    /// Components of the local id wanted in v0: 0 x, 1 x and y, 2 all (TIDIG_COMP_CNT).
+    pub local_id_components: u32,
+    /// Bytes of workgroup memory.
+    pub lds_bytes: u32,
+    /// Invocations per workgroup.
+    pub workgroup_size: [u32; 3],
+    /// Argument segment.
+    pub arguments: Arguments,
+    /// Counted on the code.
+    pub statistics: Statistics,
+}
+
+/// Static counts of a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Instructions in all.
+    pub instructions: u32,
+    /// By class, a VOPD counted once, in the order of the class; classes that do not occur are left out.
+    pub by_class: Vec<(gfx1100_isa::Class, u32)>,
+    /// VOPD instructions.
+    pub dual: u32,
+    /// Instructions of the innermost loop (the deepest; of several, the longest), 0 without a loop.
+    pub inner_loop: u32,
+    /// WMMA instructions in it.
+    pub inner_loop_wmma: u32,
+    /// Bytes per lane loaded from and stored to buffers by the instructions as written, each counted once.
+    pub bytes_loaded: u32,
+    /// The same for stores.
+    pub bytes_stored: u32,
+    /// Waves per SIMD that registers and LDS allow, at most 16.
+    pub waves_per_simd: u32,
+}
