@@ -8,6 +8,8 @@
 //! - Branches are the last instructions of a block and name blocks; a block that ends in none falls into the next.
 //! - A virtual register is a tuple of dwords, each of which has its own life. It is written once, except for block
 //!   parameters (written by [`Kind::Copies`] at the end of each predecessor) and registers that are filled by parts.
+//! - Where `EXEC` changes within a block and lanes that are on in its remainder were off before (or the reverse), no vector
+//!   register is written on both sides of the change: such code is blocks of its own. [`RegisterData::whole_wave`] excepted.
 //! - Constants that fit no operand field have been moved to registers; each instruction is one that the table allows.
 //! - Accumulation stands in its three-address form (`v_fma_f32`); it becomes `v_fmac_f32` where allocation made it so.
 //!

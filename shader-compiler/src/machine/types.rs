@@ -20,6 +20,11 @@ pub enum File {
 }
 
 /// What a virtual register is.
+///
+/// A vector register normally shares its place with values that are dead on the paths of the lanes which are on where it
+/// is written. One that is written while lanes are on that do not belong to the block (`EXEC` set to all ones for a
+/// reduction), or read from such lanes, must say so in `whole_wave`: it then stays clear of all values of parked lanes.
+/// WMMA and `v_writelane` destinations need no mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterData {
     /// Where it lives.
@@ -28,6 +33,8 @@ pub struct RegisterData {
     pub dwords: u8,
     /// It holds a lane mask: `vcc_lo` makes its instructions shorter.
     pub mask: bool,
+    /// Vector register that is written or read in lanes outside of the block's own.
+    pub whole_wave: bool,
 }
 
 /// Operand of a machine instruction.
@@ -104,7 +111,7 @@ pub struct Block {
 }
 
 /// A kernel in machine form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
     /// Entry point.
     pub name: String,
@@ -119,4 +126,8 @@ pub struct Function {
     pub shared_bytes: u32,
     /// Invocations per workgroup.
     pub workgroup_size: [u32; 3],
+    /// VGPRs used: one more than the highest; set by allocation.
+    pub vgprs: u32,
+    /// SGPRs used, VCC not counted; set by allocation.
+    pub sgprs: u32,
 }
