@@ -14,6 +14,9 @@
 //! Index arithmetic: the byte offset of a memory access is a u32 whose computation does not wrap; the buffer is smaller
 //! than 4 GiB. That is a rule of our dialect, and lets constants move into the instruction's offset field.
 
+mod graph;
 mod types;
+mod visit;
 
+pub use graph::Graph;
 pub use types::*;

@@ -1,0 +1,196 @@
+//! The control-flow graph: edges, order, dominators, loops.
+
+use super::{BlockId, Function};
+
+impl BlockId {
+    /// As an index into [`Function::blocks`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Facts about the graph of a function; stale as soon as a block or an edge changes.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// Predecessors of each block, one entry per edge.
+    pub predecessors: Vec<Vec<BlockId>>,
+    /// Reachable blocks, each before its successors but for back edges.
+    pub order: Vec<BlockId>,
+    /// Immediate dominator of each block; none for the entry and for unreachable ones.
+    pub dominator: Vec<Option<BlockId>>,
+    /// Header of the innermost loop that each block is in; a header is in its own loop.
+    pub loop_of: Vec<Option<BlockId>>,
+    /// Loops around each block, itself counted.
+    pub depth: Vec<u32>,
+    /// Position of each block in `order`.
+    position: Vec<usize>,
+}
+
+impl Graph {
+    /// Computes the facts.
+    #[must_use]
+    pub fn new(function: &Function) -> Self {
+        let count = function.blocks.len();
+        let mut predecessors = vec![Vec::new(); count];
+        for (index, block) in function.blocks.iter().enumerate() {
+            let from = BlockId(u32::try_from(index).expect("fewer than 2^32 blocks"));
+            for target in block.terminator.targets() {
+                predecessors[target.block.index()].push(from);
+            }
+        }
+        let order = reverse_postorder(function);
+        let mut position = vec![usize::MAX; count];
+        for (place, block) in order.iter().enumerate() {
+            position[block.index()] = place;
+        }
+        let dominator = dominators(&order, &position, &predecessors);
+        let mut graph = Self {
+            predecessors,
+            order,
+            dominator,
+            loop_of: vec![None; count],
+            depth: vec![0; count],
+            position,
+        };
+        graph.find_loops(function);
+        graph
+    }
+
+    /// Whether every path from the entry to `b` passes `a`.
+    #[must_use]
+    pub fn dominates(&self, a: BlockId, b: BlockId) -> bool {
+        let mut at = Some(b);
+        while let Some(block) = at {
+            if block == a {
+                return true;
+            }
+            at = self.dominator[block.index()];
+        }
+        false
+    }
+
+    /// Whether a block can be reached.
+    #[must_use]
+    pub fn reachable(&self, block: BlockId) -> bool {
+        self.position[block.index()] != usize::MAX
+    }
+
+    /// The blocks of the loop with this header, the header first, in order.
+    #[must_use]
+    pub fn loop_body(&self, function: &Function, header: BlockId) -> Vec<BlockId> {
+        let Some(loop_) = function.blocks[header.index()].loop_ else {
+            return Vec::new();
+        };
+        let mut inside = vec![false; function.blocks.len()];
+        inside[header.index()] = true;
+        let mut work = vec![loop_.latch];
+        while let Some(block) = work.pop() {
+            if !self.reachable(block) || inside[block.index()] {
+                continue;
+            }
+            inside[block.index()] = true;
+            work.extend(&self.predecessors[block.index()]);
+        }
+        let body = self.order.iter().copied();
+        body.filter(|block| inside[block.index()]).collect()
+    }
+
+    fn find_loops(&mut self, function: &Function) {
+        // Outer headers come first in the order, so inner loops overwrite what outer ones said.
+        for header in self.order.clone() {
+            for block in self.loop_body(function, header) {
+                self.loop_of[block.index()] = Some(header);
+                self.depth[block.index()] += 1;
+            }
+        }
+    }
+}
+
+/// Postorder reversed. The `then` side is visited last, so that it comes first; blocks inside a loop come before those
+/// after it, because a loop's merge is left to be found from its exits.
+fn reverse_postorder(function: &Function) -> Vec<BlockId> {
+    let mut seen = vec![false; function.blocks.len()];
+    let mut postorder = Vec::new();
+    let mut stack = vec![(BlockId(0), false)];
+    while let Some((block, done)) = stack.pop() {
+        if done {
+            postorder.push(block);
+            continue;
+        }
+        if std::mem::replace(&mut seen[block.index()], true) {
+            continue;
+        }
+        stack.push((block, true));
+        let data = &function.blocks[block.index()];
+        let next: Vec<BlockId> = data.terminator.targets().iter().map(|t| t.block).collect();
+        // The merge of a branch, and that of a loop, shall come after everything between: visit it first.
+        let mut merges = Vec::new();
+        if let super::Terminator::Branch { merge, .. } = data.terminator {
+            merges.push(merge);
+        }
+        if let Some(loop_) = data.loop_ {
+            merges.push(loop_.latch);
+            merges.push(loop_.merge);
+        }
+        stack.extend(next.into_iter().map(|block| (block, false)));
+        for merge in merges {
+            stack.push((merge, false));
+        }
+    }
+    postorder.reverse();
+    keep_reachable(function, postorder)
+}
+
+/// Drops merge blocks that no edge leads to.
+fn keep_reachable(function: &Function, order: Vec<BlockId>) -> Vec<BlockId> {
+    let mut reached = vec![false; function.blocks.len()];
+    let mut work = vec![BlockId(0)];
+    while let Some(block) = work.pop() {
+        if !std::mem::replace(&mut reached[block.index()], true) {
+            let targets = function.blocks[block.index()].terminator.targets();
+            work.extend(targets.iter().map(|target| target.block));
+        }
+    }
+    order.into_iter().filter(|b| reached[b.index()]).collect()
+}
+
+/// Cooper, Harvey, Kennedy: "A Simple, Fast Dominance Algorithm".
+fn dominators(
+    order: &[BlockId],
+    position: &[usize],
+    predecessors: &[Vec<BlockId>],
+) -> Vec<Option<BlockId>> {
+    let mut dominator: Vec<Option<BlockId>> = vec![None; predecessors.len()];
+    let meet = |dominator: &[Option<BlockId>], mut a: BlockId, mut b: BlockId| {
+        while a != b {
+            while position[a.index()] > position[b.index()] {
+                a = dominator[a.index()].expect("a processed block has a dominator");
+            }
+            while position[b.index()] > position[a.index()] {
+                b = dominator[b.index()].expect("a processed block has a dominator");
+            }
+        }
+        a
+    };
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for &block in &order[1.min(order.len())..] {
+            let mut new = None;
+            for &from in &predecessors[block.index()] {
+                if position[from.index()] == usize::MAX
+                    || (from != order[0] && dominator[from.index()].is_none())
+                {
+                    continue;
+                }
+                new = Some(new.map_or(from, |other| meet(&dominator, from, other)));
+            }
+            if dominator[block.index()] != new {
+                dominator[block.index()] = new;
+                changed = true;
+            }
+        }
+    }
+    dominator
+}
