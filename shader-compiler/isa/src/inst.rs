@@ -5,7 +5,8 @@
 //! | format | `dst[0]` | `dst[1]` | `src[0]` | `src[1]` | `src[2]` | `src[3]` | `imm` |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | SOP1, SOP2, SOPC | sdst | | ssrc0 | ssrc1 | | | |
-//! | SOPK, SOPP | sdst | | sdst where the row reads it, or sdata of setreg | literal of setreg_imm32 | | | simm16 (sign not extended) |
+//! | SOPK, SOPP | sdst (also where it is read and written: addk, mulk, cmovk) | | sdst where it is only read (cmpk, waitcnt, setreg) | literal of setreg_imm32 | | | simm16 (sign not extended) |
+//! | SOP1 of `s_sendmsg_rtn` | sdst | | | | | | message |
 //! | SMEM | sdata | | sbase | soffset (`NULL` if none) | | | offset, signed |
 //! | VOP1, VOP2, VOP3, VOP3P | vdst | sdst of VOP3SD, carry-out of VOP2 (`VCC` in e32) | src0 | src1 | src2; mask or carry-in of cndmask, add_co_ci (`VCC` in e32); fmaak: K (order a, b, K); fmamk: (a, K, b) | | |
 //! | VOPC | mask (`VCC` in e32, any SGPR in e64; `EXEC` for cmpx) | | src0 | src1 | | | |

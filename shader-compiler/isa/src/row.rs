@@ -42,6 +42,8 @@ pub enum Ty {
     F32,
     /// Two f16 in a dword.
     F16x2,
+    /// Two bf16 in a dword.
+    Bf16x2,
     /// Two 16-bit integers in a dword.
     B16x2,
     /// Four bytes or eight nibbles in a dword.
@@ -90,6 +92,8 @@ pub enum Field {
     Mask,
     /// The K of fmamk and fmaak.
     Literal,
+    /// A place that the row leaves empty.
+    Unused,
 }
 
 /// An operand slot of a row.
@@ -99,6 +103,14 @@ pub struct Slot {
     pub field: Field,
     /// How its bits are meant, and how wide it is.
     pub ty: Ty,
+}
+
+impl Slot {
+    /// A place of [`crate::Inst::src`] that the row leaves empty.
+    pub const UNUSED: Self = Self {
+        field: Field::Unused,
+        ty: Ty::B32,
+    };
 }
 
 /// Which unit executes an instruction, for statistics, scheduling and the cycle estimate.
@@ -147,8 +159,10 @@ pub struct Effects {
     pub writes_exec: bool,
     /// Reads M0.
     pub reads_m0: bool,
-    /// `dst[0]` is read before it is written (fmac, dot2acc, d16 loads, `s_addk`, writelane, cmpswap...).
+    /// `dst[0]` is read before it is written (fmac, dot2acc, d16 loads, `s_addk`, writelane...).
     pub reads_dst: bool,
+    /// `src[0]` is written too (`v_swap_b32`).
+    pub writes_src0: bool,
     /// Runs whatever EXEC says (readlane, readfirstlane, writelane, WMMA).
     pub ignores_exec: bool,
     /// Source 0 and 1 may be exchanged.
@@ -157,6 +171,24 @@ pub struct Effects {
     pub dual_x: bool,
     /// In the VOPD Y table.
     pub dual_y: bool,
+}
+
+impl Effects {
+    /// None of them.
+    pub const NONE: Self = Self {
+        reads_scc: false,
+        writes_scc: false,
+        reads_vcc: false,
+        reads_exec: false,
+        writes_exec: false,
+        reads_m0: false,
+        reads_dst: false,
+        writes_src0: false,
+        ignores_exec: false,
+        commutes: false,
+        dual_x: false,
+        dual_y: false,
+    };
 }
 
 /// One row of the instruction table.
@@ -176,6 +208,8 @@ pub struct Row {
     pub class: Class,
     /// Side effects and properties.
     pub effects: Effects,
-    /// Memory: bytes per lane that are moved (0 for all else).
+    /// Memory: bytes per lane that are moved; SMEM: bytes in all (0 for all else).
     pub bytes: u8,
+    /// A VOP1, VOP2 or VOPC row that also has the two-word VOP3 form.
+    pub vop3: bool,
 }

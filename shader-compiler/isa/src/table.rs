@@ -1,84 +1,274 @@
-//! The instruction table: a row per opcode.
+//! The instruction table: a row per opcode, a line per row.
+//!
+//! A line reads `NAME = Format opcode [destinations] [sources] flags;`.
+//!
+//! - An operand is its type, `F32`; what the field may hold follows from the format (see [`default_field`]), or is said:
+//!   `(B32 Sdst)`. `_` is a place of [`crate::Inst::src`] that the row leaves unused.
+//! - The flags are the methods of [`Build`], which say what they mean. Class [`Class::Valu`], or what else the format is for,
+//!   stands where no flag says more.
+//!
+//! Each file of this folder is a macro that appends its lines; the last one in the list, `define`, makes the enum
+//! [`Op`] and the rows of the same lines, so that no second list can disagree.
 
 use crate::row::{Class, Effects, Field, Format, Row, Slot, Ty};
 
-/// An instruction of the table, by the manual's mnemonic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u16)]
-#[expect(
-    non_camel_case_types,
-    missing_docs,
-    reason = "the manual's names, for grep"
-)]
-pub enum Op {
-    V_ADD_F32,
-    /// VOPD: two operations, in [`crate::Inst::dual`].
-    V_DUAL,
+#[macro_use]
+mod ds;
+#[macro_use]
+mod salu;
+#[macro_use]
+mod vmem;
+#[macro_use]
+mod vop1;
+#[macro_use]
+mod vop2;
+#[macro_use]
+mod vop3;
+#[macro_use]
+mod vop3p;
+#[macro_use]
+mod vopc;
+
+/// A row under construction: what each flag of a line does.
+struct Build(Row);
+
+/// Flags that set one effect.
+macro_rules! effects {
+    ($($(#[$doc:meta])* $flag:ident: $($field:ident)*;)*) => {
+        impl Build {
+            $($(#[$doc])* const fn $flag(mut self) -> Self { $(self.0.effects.$field = true;)* self })*
+        }
+    };
 }
 
-const ROWS: &[Row] = &[
-    Row {
-        name: "v_add_f32",
-        format: Format::Vop2,
-        opcode: 3,
-        dst: &[Slot {
-            field: Field::Vgpr,
-            ty: Ty::F32,
-        }],
-        src: &[
-            Slot {
-                field: Field::Src,
-                ty: Ty::F32,
-            },
-            Slot {
-                field: Field::Vgpr,
-                ty: Ty::F32,
-            },
-        ],
-        class: Class::Valu,
-        effects: Effects {
-            reads_scc: false,
-            writes_scc: false,
-            reads_vcc: false,
-            reads_exec: false,
-            writes_exec: false,
-            reads_m0: false,
-            reads_dst: false,
-            ignores_exec: false,
-            commutes: true,
-            dual_x: true,
-            dual_y: true,
-        },
+effects! {
+    /// Reads SCC.
+    rscc: reads_scc;
+    /// Writes SCC.
+    wscc: writes_scc;
+    /// Reads VCC without a slot for it.
+    rvcc: reads_vcc;
+    /// Reads EXEC as data.
+    rexec: reads_exec;
+    /// Writes EXEC without a slot for it.
+    wexec: writes_exec;
+    /// Reads M0.
+    rm0: reads_m0;
+    /// Reads its destination before it writes it.
+    rdst: reads_dst;
+    /// Writes its source 0 too.
+    wsrc0: writes_src0;
+    /// Runs whatever EXEC says.
+    anyexec: ignores_exec;
+    /// Sources 0 and 1 may be exchanged.
+    commutes: commutes;
+    /// In both tables of VOPD.
+    dual: dual_x dual_y;
+    /// In the Y table of VOPD.
+    dual_y: dual_y;
+    /// `v_cmpx`: the mask is EXEC.
+    cmpx: reads_exec writes_exec;
+}
+
+/// Flags that set the class.
+macro_rules! classes {
+    ($($flag:ident: $class:ident;)*) => {
+        impl Build {
+            $(const fn $flag(mut self) -> Self { self.0.class = Class::$class; self })*
+        }
+    };
+}
+
+classes! {
+    trans: Trans;
+    slow: ValuSlow;
+    dot: Dot;
+    cross: LdsCross;
+    control: Control;
+    branch: Branch;
+    barrier: Barrier;
+    end: End;
+}
+
+impl Build {
+    /// A load, from the local data share if the format is DS.
+    const fn load(self) -> Self {
+        self.memory(Class::LdsLoad, Class::VmemLoad)
+    }
+
+    /// A store.
+    const fn store(self) -> Self {
+        self.memory(Class::LdsStore, Class::VmemStore)
+    }
+
+    /// An atomic operation.
+    const fn atomic(self) -> Self {
+        self.memory(Class::LdsAtomic, Class::VmemAtomic)
+    }
+
+    const fn memory(mut self, lds: Class, other: Class) -> Self {
+        self.0.class = if matches!(self.0.format, Format::Ds) {
+            lds
+        } else {
+            other
+        };
+        self
+    }
+
+    /// Bytes per lane that go to or come from memory (SMEM: in all).
+    const fn moves(mut self, bytes: u8) -> Self {
+        self.0.bytes = bytes;
+        self
+    }
+
+    /// A matrix product of a wave: obeys no EXEC.
+    const fn wmma(mut self) -> Self {
+        self.0.class = Class::Wmma;
+        self.anyexec()
+    }
+
+    /// Has no VOP3 form.
+    const fn e32(mut self) -> Self {
+        self.0.vop3 = false;
+        self
+    }
+}
+
+/// The class of a row whose line has no flag of a class.
+const fn default_class(format: Format) -> Class {
+    match format {
+        Format::Sop1 | Format::Sop2 | Format::Sopc | Format::Sopk => Class::Salu,
+        Format::Sopp => Class::Control,
+        Format::Smem => Class::Smem,
+        _ => Class::Valu,
+    }
+}
+
+/// What the field of an operand holds if its line does not say.
+const fn default_field(format: Format, destination: bool, index: usize, ty: Ty) -> Field {
+    match format {
+        Format::Sop1 | Format::Sop2 | Format::Sopc | Format::Sopk | Format::Sopp => {
+            if destination {
+                Field::Sdst
+            } else {
+                Field::Ssrc
+            }
+        }
+        Format::Smem if destination => Field::Sdst,
+        Format::Smem if index == 0 => Field::Sreg,
+        Format::Smem => Field::Ssrc,
+        Format::Vop1 | Format::Vop2 | Format::Vopc | Format::Vop3 | Format::Vop3sd => {
+            let vgpr = destination || index == 1 && matches!(format, Format::Vop2 | Format::Vopc);
+            match ty {
+                Ty::Mask => Field::Mask,
+                _ if vgpr => Field::Vgpr,
+                _ => Field::Src,
+            }
+        }
+        Format::Vop3p | Format::Vopd if destination => Field::Vgpr,
+        Format::Vop3p | Format::Vopd => Field::Src,
+        Format::Flat | Format::Global | Format::Scratch if index == 2 => Field::Sreg,
+        Format::Mubuf if index == 2 => Field::Sreg,
+        Format::Mubuf if index == 3 => Field::Ssrc,
+        _ => Field::Vgpr,
+    }
+}
+
+/// One operand of a line.
+struct Place(Option<Field>, Option<Ty>);
+
+const fn slots<const N: usize>(format: Format, destination: bool, places: [Place; N]) -> [Slot; N] {
+    let mut slots = [Slot::UNUSED; N];
+    let mut index = 0;
+    while index < N {
+        if let Some(ty) = places[index].1 {
+            let field = match places[index].0 {
+                Some(field) => field,
+                None => default_field(format, destination, index, ty),
+            };
+            slots[index] = Slot { field, ty };
+        }
+        index += 1;
+    }
+    slots
+}
+
+const fn start(
+    name: &'static str,
+    format: Format,
+    opcode: u16,
+    dst: &'static [Slot],
+    src: &'static [Slot],
+) -> Build {
+    Build(Row {
+        name,
+        format,
+        opcode,
+        dst,
+        src,
+        class: default_class(format),
+        effects: Effects::NONE,
         bytes: 0,
-    },
-    Row {
-        name: "v_dual",
-        format: Format::Vopd,
-        opcode: 0,
-        dst: &[],
-        src: &[],
-        class: Class::Valu,
-        effects: Effects {
-            reads_scc: false,
-            writes_scc: false,
-            reads_vcc: false,
-            reads_exec: false,
-            writes_exec: false,
-            reads_m0: false,
-            reads_dst: false,
-            ignores_exec: false,
-            commutes: false,
-            dual_x: false,
-            dual_y: false,
-        },
-        bytes: 0,
-    },
-];
+        vop3: matches!(format, Format::Vop1 | Format::Vop2 | Format::Vopc),
+    })
+}
+
+/// The lower-case letters of an opcode's identifier.
+const fn lower<const N: usize>(upper: &str) -> [u8; N] {
+    let mut letters = [0; N];
+    let mut index = 0;
+    while index < N {
+        letters[index] = upper.as_bytes()[index].to_ascii_lowercase();
+        index += 1;
+    }
+    letters
+}
+
+macro_rules! place {
+    (_) => {
+        Place(None, None)
+    };
+    (($ty:ident $field:ident)) => {
+        Place(Some(Field::$field), Some(Ty::$ty))
+    };
+    ($ty:ident) => {
+        Place(None, Some(Ty::$ty))
+    };
+}
+
+macro_rules! define {
+    ([] $($op:ident = $format:ident $opcode:literal [$($dst:tt),*] [$($src:tt),*] $($flag:ident $(($arg:expr))?)*;)*) => {
+        /// An instruction of the table, by the manual's mnemonic.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        #[expect(non_camel_case_types, missing_docs, reason = "the manual's names, for grep")]
+        pub enum Op { $($op),* }
+
+        const ROWS: &[Row] = &[$({
+            const LETTERS: [u8; stringify!($op).len()] = lower(stringify!($op));
+            let Ok(name) = str::from_utf8(&LETTERS) else { panic!() };
+            start(
+                name,
+                Format::$format,
+                $opcode,
+                const { &slots(Format::$format, true, [$(place!($dst)),*]) },
+                const { &slots(Format::$format, false, [$(place!($src)),*]) },
+            )$(.$flag($($arg)?))*.0
+        }),*];
+
+        impl Op {
+            /// Every instruction, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$op),*];
+        }
+    };
+}
+
+salu! { [vop1 vop2 vopc vop3 vop3p ds vmem define] }
 
 impl Op {
     /// What the table says of this instruction.
     #[must_use]
-    pub fn row(self) -> &'static Row {
+    pub const fn row(self) -> &'static Row {
         &ROWS[self as usize]
     }
 }
