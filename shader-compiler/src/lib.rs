@@ -1,8 +1,12 @@
 //! WGSL to gfx1100 machine code, for compute kernels.
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod ir;
+mod launch;
 pub mod machine;
 mod object;
 
-pub use object::{Arguments, Binding, CodeObject, Statistics};
+pub use error::{Error, Fault, Reason, position};
+pub use launch::Launch;
+pub use object::{Arguments, Binding, CodeObject, DESCRIPTOR_BYTES, Statistics, descriptor};
