@@ -80,19 +80,26 @@ pub struct CodeObject {
 }
 
 /// Static counts of a kernel.
+///
+/// The inner loop is the deepest one by the number of loops around it; of several, the one with the most instructions. Its
+/// counts are those of one pass through all of its blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Instructions in all.
+    /// Instructions in all, without the padding.
     pub instructions: u32,
     /// By class, a VOPD counted once, in the order of the class; classes that do not occur are left out.
     pub by_class: Vec<(gfx1100_isa::Class, u32)>,
     /// VOPD instructions.
     pub dual: u32,
-    /// Instructions of the innermost loop (the deepest; of several, the longest), 0 without a loop.
+    /// Instructions of the inner loop, 0 without a loop.
     pub inner_loop: u32,
+    /// The same by class.
+    pub inner_loop_by_class: Vec<(gfx1100_isa::Class, u32)>,
     /// WMMA instructions in it.
     pub inner_loop_wmma: u32,
-    /// Bytes per lane loaded from and stored to buffers by the instructions as written, each counted once.
+    /// Bytes per lane that its vector loads read from buffers.
+    pub inner_loop_bytes_loaded: u32,
+    /// Bytes per lane loaded from and stored to buffers by the vector instructions as written, each counted once.
     pub bytes_loaded: u32,
     /// The same for stores.
     pub bytes_stored: u32,

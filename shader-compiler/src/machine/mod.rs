@@ -15,6 +15,18 @@
 //!
 //! What allocation hands over: the same with `Operand::Fixed` everywhere and no pseudo instructions left.
 
+pub mod branches;
+pub mod clauses;
+pub mod code;
+pub mod delay;
+pub mod dual;
+pub mod hazards;
+pub mod shrink;
+pub mod spans;
+pub mod statistics;
+#[cfg(test)]
+pub(crate) mod testing;
 mod types;
+pub mod waits;
 
 pub use types::*;

@@ -1,0 +1,216 @@
+//! Which registers an instruction reads and writes, from its row: the one place where implicit operands are known.
+
+use std::ops::Deref;
+
+use gfx1100_isa::{Class, Format, Inst, Op, Operand, Row, Slot};
+
+/// Dwords of register state, numbered: 0 to 127 scalar registers by their code (VCC 106, M0 125, EXEC 126), 128 SCC, 256
+/// and up vector registers.
+pub const UNITS: usize = 512;
+
+/// Consecutive dwords of register state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First unit; see [`UNITS`].
+    pub first: u16,
+    /// How many.
+    pub len: u8,
+}
+
+impl Span {
+    /// The scalar condition code.
+    pub const SCC: Self = Self { first: 128, len: 1 };
+    /// `vcc_lo`.
+    pub const VCC: Self = Self { first: 106, len: 1 };
+    /// `exec_lo`.
+    pub const EXEC: Self = Self { first: 126, len: 1 };
+    const M0: Self = Self { first: 125, len: 1 };
+    const NULL: u8 = 124;
+
+    /// The registers that `operand` names if it is `len` dwords wide.
+    #[must_use]
+    pub fn of(operand: Operand, len: u8) -> Option<Self> {
+        match operand {
+            Operand::S(Self::NULL) => None,
+            Operand::S(n) => Some(Self {
+                first: u16::from(n),
+                len,
+            }),
+            Operand::V(n) => Some(Self {
+                first: 256 + u16::from(n),
+                len,
+            }),
+            Operand::Inline(253) => Some(Self::SCC),
+            Operand::Inline(251) => Some(Self::VCC),
+            Operand::Inline(252) => Some(Self::EXEC),
+            Operand::None | Operand::Inline(_) | Operand::Literal(_) => None,
+        }
+    }
+
+    /// Its units as indices.
+    pub fn units(self) -> impl Iterator<Item = usize> {
+        let first = usize::from(self.first);
+        (first..first + usize::from(self.len)).take_while(|unit| *unit < UNITS)
+    }
+
+    /// They have a unit in common.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let end = |span: Self| span.first + u16::from(span.len);
+        self.first < end(other) && other.first < end(self)
+    }
+
+    /// Vector registers.
+    #[must_use]
+    pub const fn is_vector(self) -> bool {
+        self.first >= 256
+    }
+}
+
+/// At most as many spans as an instruction can have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spans {
+    spans: [Span; 10],
+    len: usize,
+}
+
+impl Spans {
+    fn push(&mut self, span: Option<Span>) {
+        if let Some(span) = span {
+            self.spans[self.len] = span;
+            self.len += 1;
+        }
+    }
+
+    fn push_if(&mut self, there: bool, span: Span) {
+        self.push(there.then_some(span));
+    }
+
+    fn push_slots(&mut self, slots: &[Slot], operands: &[Operand]) {
+        for (slot, operand) in slots.iter().zip(operands) {
+            self.push(Span::of(*operand, slot.ty.dwords()));
+        }
+    }
+}
+
+impl Deref for Spans {
+    type Target = [Span];
+
+    fn deref(&self) -> &[Span] {
+        &self.spans[..self.len]
+    }
+}
+
+/// Runs in the lanes that `EXEC` has on.
+#[must_use]
+pub fn obeys_exec(row: &Row) -> bool {
+    is_vector(row.class) && !row.effects.ignores_exec
+}
+
+/// Executed by the vector ALU.
+#[must_use]
+pub fn is_valu(class: Class) -> bool {
+    use Class::{Dot, Trans, Valu, ValuSlow, Wmma};
+    matches!(class, Valu | Trans | ValuSlow | Dot | Wmma)
+}
+
+fn is_vector(class: Class) -> bool {
+    use Class::{Barrier, Branch, Control, End, Salu, Smem};
+    !matches!(class, Salu | Smem | Branch | Control | Barrier | End)
+}
+
+/// Everything that the instruction reads.
+#[must_use]
+pub fn sources(inst: &Inst) -> Spans {
+    let mut spans = source_operands(inst);
+    let row = inst.op.row();
+    if inst.dual.is_none() && row.effects.reads_dst {
+        spans.push_slots(&row.dst[..row.dst.len().min(1)], &inst.dst);
+    }
+    spans
+}
+
+/// Everything that the instruction reads but a destination that it only completes.
+#[must_use]
+pub fn source_operands(inst: &Inst) -> Spans {
+    let mut spans = Spans::default();
+    let row = inst.op.row();
+    if let Some(dual) = inst.dual {
+        for (half, op) in [dual.x, dual.y].into_iter().enumerate() {
+            let effects = &op.row().effects;
+            spans.push(Span::of(inst.src[2 * half], 1));
+            spans.push(Span::of(inst.src[2 * half + 1], 1));
+            spans.push(Span::of(inst.dst[half], 1).filter(|_| effects.reads_dst));
+            spans.push_if(op == Op::V_CNDMASK_B32, Span::VCC);
+        }
+        spans.push(Some(Span::EXEC));
+        return spans;
+    }
+    spans.push_slots(row.src, &inst.src);
+    let effects = &row.effects;
+    spans.push_if(effects.reads_scc, Span::SCC);
+    spans.push_if(effects.reads_vcc, Span::VCC);
+    spans.push_if(effects.reads_m0, Span::M0);
+    spans.push_if(effects.reads_exec || obeys_exec(row), Span::EXEC);
+    spans
+}
+
+/// Everything that the instruction writes.
+#[must_use]
+pub fn results(inst: &Inst) -> Spans {
+    let mut spans = Spans::default();
+    let row = inst.op.row();
+    if inst.dual.is_some() {
+        spans.push(Span::of(inst.dst[0], 1));
+        spans.push(Span::of(inst.dst[1], 1));
+        return spans;
+    }
+    if writes_destination(inst) {
+        spans.push_slots(row.dst, &inst.dst);
+    }
+    let effects = &row.effects;
+    if effects.writes_src0 {
+        spans.push_slots(row.src, &inst.src[..1]);
+    }
+    spans.push_if(effects.writes_scc, Span::SCC);
+    spans.push_if(effects.writes_exec, Span::EXEC);
+    spans
+}
+
+/// An atomic on global memory writes its destination only if it returns the old value.
+fn writes_destination(inst: &Inst) -> bool {
+    inst.op.row().class != Class::VmemAtomic || inst.mods.glc
+}
+
+/// Which counter tells that the instruction is done, if one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// `vmcnt`: vector loads and atomics that return, in order.
+    Vm,
+    /// `vscnt`: vector stores and atomics that do not return, in order.
+    Vs,
+    /// `lgkmcnt`: local data share, in order.
+    Lds,
+    /// `lgkmcnt`: scalar loads, in any order.
+    Smem,
+}
+
+/// Counters that the instruction increments; FLAT accesses both memories.
+#[must_use]
+pub fn counters(inst: &Inst) -> &'static [Counter] {
+    use Counter::{Lds, Smem, Vm, Vs};
+    let row = inst.op.row();
+    let flat = row.format == Format::Flat;
+    match row.class {
+        Class::Smem if row.bytes > 0 => &[Smem],
+        Class::LdsLoad | Class::LdsStore | Class::LdsAtomic | Class::LdsCross => &[Lds],
+        Class::VmemStore if flat => &[Vs, Lds],
+        Class::VmemStore => &[Vs],
+        Class::VmemAtomic if !inst.mods.glc && flat => &[Vs, Lds],
+        Class::VmemAtomic if !inst.mods.glc => &[Vs],
+        Class::VmemLoad | Class::VmemAtomic if flat => &[Vm, Lds],
+        Class::VmemLoad | Class::VmemAtomic => &[Vm],
+        _ if matches!(inst.op, Op::S_SENDMSG_RTN_B32 | Op::S_SENDMSG_RTN_B64) => &[Smem],
+        _ => &[],
+    }
+}
