@@ -13,5 +13,5 @@ pub mod table;
 
 pub use inst::{Dpp, Dual, Encoding, Inst, Mods};
 pub use operand::Operand;
-pub use row::{Class, Effects, Field, Format, Row, Slot, Ty};
+pub use row::{Accepts, Class, Effects, Field, Format, Row, Slot, Ty};
 pub use table::Op;

@@ -73,6 +73,30 @@ impl Ty {
             _ => 1,
         }
     }
+
+    /// Whether it is the half of a register.
+    #[must_use]
+    pub const fn is_16(self) -> bool {
+        matches!(
+            self,
+            Self::B16 | Self::I16 | Self::U16 | Self::F16 | Self::Bf16
+        )
+    }
+
+    /// Whether it is two halves of a register.
+    #[must_use]
+    pub const fn halves(self) -> bool {
+        matches!(self, Self::F16x2 | Self::Bf16x2 | Self::B16x2)
+    }
+
+    /// Whether it is a float or two.
+    #[must_use]
+    pub const fn is_float(self) -> bool {
+        matches!(
+            self,
+            Self::F16 | Self::Bf16 | Self::F32 | Self::F64 | Self::F16x2 | Self::Bf16x2
+        )
+    }
 }
 
 /// What may stand in an operand field.
@@ -92,6 +116,10 @@ pub enum Field {
     Mask,
     /// The K of fmamk and fmaak.
     Literal,
+    /// Scalar register or inline constant, but no literal.
+    Sinline,
+    /// Vector register or inline constant (C of WMMA).
+    Vinline,
     /// A place that the row leaves empty.
     Unused,
 }
@@ -191,6 +219,35 @@ impl Effects {
     };
 }
 
+/// The modifiers that a row's formats have room for and the operation heeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepts {
+    /// Bit k: source k may be negated.
+    pub neg: u8,
+    /// Bit k: of source k the absolute value may be taken (VOP3P: `neg_hi`).
+    pub abs: u8,
+    /// Bit k: a half of source k may be chosen; bit 3: of the destination.
+    pub op_sel: u8,
+    /// The result may be clamped.
+    pub clamp: bool,
+    /// The result may be multiplied or divided.
+    pub omod: bool,
+    /// Source 0 may come from another lane.
+    pub dpp: bool,
+}
+
+impl Accepts {
+    /// No modifier.
+    pub const NONE: Self = Self {
+        neg: 0,
+        abs: 0,
+        op_sel: 0,
+        clamp: false,
+        omod: false,
+        dpp: false,
+    };
+}
+
 /// One row of the instruction table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -212,4 +269,8 @@ pub struct Row {
     pub bytes: u8,
     /// A VOP1, VOP2 or VOPC row that also has the two-word VOP3 form.
     pub vop3: bool,
+    /// Modifiers, in whichever of the row's encodings has them.
+    pub accepts: Accepts,
+    /// Opcode in VOPD, if `effects` says that it can be the X or Y half.
+    pub dual: u8,
 }

@@ -10,7 +10,7 @@
 //! Each file of this folder is a macro that appends its lines; the last one in the list, `define`, makes the enum
 //! [`Op`] and the rows of the same lines, so that no second list can disagree.
 
-use crate::row::{Class, Effects, Field, Format, Row, Slot, Ty};
+use crate::row::{Accepts, Class, Effects, Field, Format, Row, Slot, Ty};
 
 #[macro_use]
 mod ds;
@@ -62,10 +62,6 @@ effects! {
     anyexec: ignores_exec;
     /// Sources 0 and 1 may be exchanged.
     commutes: commutes;
-    /// In both tables of VOPD.
-    dual: dual_x dual_y;
-    /// In the Y table of VOPD.
-    dual_y: dual_y;
     /// `v_cmpx`: the mask is EXEC.
     cmpx: reads_exec writes_exec;
 }
@@ -132,6 +128,62 @@ impl Build {
         self.0.vop3 = false;
         self
     }
+
+    /// In both tables of VOPD, under this opcode.
+    const fn dual(mut self, opcode: u8) -> Self {
+        self.0.effects.dual_x = true;
+        self.dual_y(opcode)
+    }
+
+    /// In the Y table of VOPD only.
+    const fn dual_y(mut self, opcode: u8) -> Self {
+        self.0.effects.dual_y = true;
+        self.0.dual = opcode;
+        self
+    }
+
+    /// Saturates an integer.
+    const fn clamp(mut self) -> Self {
+        self.0.accepts.clamp = true;
+        self
+    }
+
+    /// Has no clamp, although a float is among its operands.
+    const fn no_clamp(mut self) -> Self {
+        self.0.accepts.clamp = false;
+        self.no_omod()
+    }
+
+    /// Has no output modifier, although its result is a float.
+    const fn no_omod(mut self) -> Self {
+        self.0.accepts.omod = false;
+        self
+    }
+
+    /// Takes source 0 from another lane.
+    const fn dpp(mut self) -> Self {
+        self.0.accepts.dpp = true;
+        self
+    }
+
+    /// Has no DPP form.
+    const fn no_dpp(mut self) -> Self {
+        self.0.accepts.dpp = false;
+        self
+    }
+
+    /// Which sources may be negated, and taken as absolute value (VOP3P: `neg_lo`, `neg_hi`).
+    const fn signs(mut self, neg: u8, abs: u8) -> Self {
+        self.0.accepts.neg = neg;
+        self.0.accepts.abs = abs;
+        self
+    }
+
+    /// Which bits of `op_sel` there are.
+    const fn op_sel(mut self, bits: u8) -> Self {
+        self.0.accepts.op_sel = bits;
+        self
+    }
 }
 
 /// The class of a row whose line has no flag of a class.
@@ -156,7 +208,7 @@ const fn default_field(format: Format, destination: bool, index: usize, ty: Ty) 
         }
         Format::Smem if destination => Field::Sdst,
         Format::Smem if index == 0 => Field::Sreg,
-        Format::Smem => Field::Ssrc,
+        Format::Smem => Field::Sreg,
         Format::Vop1 | Format::Vop2 | Format::Vopc | Format::Vop3 | Format::Vop3sd => {
             let vgpr = destination || index == 1 && matches!(format, Format::Vop2 | Format::Vopc);
             match ty {
@@ -169,9 +221,55 @@ const fn default_field(format: Format, destination: bool, index: usize, ty: Ty) 
         Format::Vop3p | Format::Vopd => Field::Src,
         Format::Flat | Format::Global | Format::Scratch if index == 2 => Field::Sreg,
         Format::Mubuf if index == 2 => Field::Sreg,
-        Format::Mubuf if index == 3 => Field::Ssrc,
+        Format::Mubuf if index == 3 => Field::Sinline,
         _ => Field::Vgpr,
     }
+}
+
+/// The modifiers that follow from format and operand types; flags say where a row differs.
+const fn default_accepts(format: Format, dst: &[Slot], src: &[Slot]) -> Accepts {
+    let packed = matches!(format, Format::Vop3p);
+    let mut accepts = Accepts {
+        clamp: packed,
+        ..Accepts::NONE
+    };
+    let vop12c = matches!(format, Format::Vop1 | Format::Vop2 | Format::Vopc);
+    if !vop12c && !packed && !matches!(format, Format::Vop3 | Format::Vop3sd) {
+        return accepts;
+    }
+    accepts.dpp = !packed;
+    let (mut index, mut float) = (0, false);
+    while index < src.len() {
+        let ty = src[index].ty;
+        if packed {
+            if ty.halves() {
+                accepts.op_sel |= 1 << index;
+            }
+        } else {
+            if ty.is_float() {
+                accepts.neg |= 1 << index;
+                accepts.abs |= 1 << index;
+            }
+            if ty.is_16() {
+                accepts.op_sel |= 1 << index;
+            }
+            accepts.dpp &= ty.dwords() == 1;
+        }
+        index += 1;
+    }
+    if src.len() > 0 {
+        float = src[0].ty.is_float();
+    }
+    if dst.len() > 0 && !packed {
+        let ty = dst[0].ty;
+        accepts.clamp = float || ty.is_float();
+        accepts.omod = ty.is_float() || float && matches!(format, Format::Vop1);
+        if ty.is_16() {
+            accepts.op_sel |= 1 << 3;
+        }
+        accepts.dpp &= ty.dwords() == 1;
+    }
+    accepts
 }
 
 /// One operand of a line.
@@ -210,6 +308,8 @@ const fn start(
         effects: Effects::NONE,
         bytes: 0,
         vop3: matches!(format, Format::Vop1 | Format::Vop2 | Format::Vopc),
+        accepts: default_accepts(format, dst, src),
+        dual: 0,
     })
 }
 
@@ -237,7 +337,7 @@ macro_rules! place {
 }
 
 macro_rules! define {
-    ([] $($op:ident = $format:ident $opcode:literal [$($dst:tt),*] [$($src:tt),*] $($flag:ident $(($arg:expr))?)*;)*) => {
+    ([] $($op:ident = $format:ident $opcode:literal [$($dst:tt),*] [$($src:tt),*] $($flag:ident $(($($arg:expr),*))?)*;)*) => {
         /// An instruction of the table, by the manual's mnemonic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
@@ -253,7 +353,7 @@ macro_rules! define {
                 $opcode,
                 const { &slots(Format::$format, true, [$(place!($dst)),*]) },
                 const { &slots(Format::$format, false, [$(place!($src)),*]) },
-            )$(.$flag($($arg)?))*.0
+            )$(.$flag($($($arg),*)?))*.0
         }),*];
 
         impl Op {

@@ -5,9 +5,9 @@
 macro_rules! vop1 {
     ([$next:ident $($then:ident)*] $($rows:tt)*) => {
         $next! { [$($then)*] $($rows)*
-            V_NOP = Vop1 0 [] [];
-            V_MOV_B32 = Vop1 1 [B32] [B32] dual;
-            V_READFIRSTLANE_B32 = Vop1 2 [(B32 Sdst)] [(B32 Vgpr)] anyexec e32;
+            V_NOP = Vop1 0 [] [] no_dpp;
+            V_MOV_B32 = Vop1 1 [B32] [B32] dual(8);
+            V_READFIRSTLANE_B32 = Vop1 2 [(B32 Sdst)] [(B32 Vgpr)] anyexec e32 no_dpp;
             V_CVT_I32_F64 = Vop1 3 [I32] [F64] slow;
             V_CVT_F64_I32 = Vop1 4 [F64] [I32] slow;
             V_CVT_F32_I32 = Vop1 5 [F32] [I32];
@@ -16,8 +16,8 @@ macro_rules! vop1 {
             V_CVT_I32_F32 = Vop1 8 [I32] [F32];
             V_CVT_F16_F32 = Vop1 10 [F16] [F32];
             V_CVT_F32_F16 = Vop1 11 [F32] [F16];
-            V_CVT_NEAREST_I32_F32 = Vop1 12 [I32] [F32];
-            V_CVT_FLOOR_I32_F32 = Vop1 13 [I32] [F32];
+            V_CVT_NEAREST_I32_F32 = Vop1 12 [I32] [F32] no_omod;
+            V_CVT_FLOOR_I32_F32 = Vop1 13 [I32] [F32] no_omod;
             V_CVT_OFF_F32_I4 = Vop1 14 [F32] [B32];
             V_CVT_F32_F64 = Vop1 15 [F32] [F64] slow;
             V_CVT_F64_F32 = Vop1 16 [F64] [F32] slow;
@@ -31,7 +31,6 @@ macro_rules! vop1 {
             V_CEIL_F64 = Vop1 24 [F64] [F64] slow;
             V_RNDNE_F64 = Vop1 25 [F64] [F64] slow;
             V_FLOOR_F64 = Vop1 26 [F64] [F64] slow;
-            V_MOV_B16 = Vop1 28 [B16] [B16];
             V_FRACT_F32 = Vop1 32 [F32] [F32];
             V_TRUNC_F32 = Vop1 33 [F32] [F32];
             V_CEIL_F32 = Vop1 34 [F32] [F32];
@@ -56,7 +55,7 @@ macro_rules! vop1 {
             V_FREXP_EXP_I32_F64 = Vop1 60 [I32] [F64] slow;
             V_FREXP_MANT_F64 = Vop1 61 [F64] [F64] slow;
             V_FRACT_F64 = Vop1 62 [F64] [F64] slow;
-            V_FREXP_EXP_I32_F32 = Vop1 63 [I32] [F32];
+            V_FREXP_EXP_I32_F32 = Vop1 63 [I32] [F32] no_omod;
             V_FREXP_MANT_F32 = Vop1 64 [F32] [F32];
             V_MOVRELD_B32 = Vop1 66 [B32] [B32] rm0;
             V_MOVRELS_B32 = Vop1 67 [B32] [(B32 Vgpr)] rm0;
@@ -83,9 +82,9 @@ macro_rules! vop1 {
             V_SAT_PK_U8_I16 = Vop1 98 [B16] [B16x2];
             V_CVT_NORM_I16_F16 = Vop1 99 [I16] [F16];
             V_CVT_NORM_U16_F16 = Vop1 100 [U16] [F16];
-            V_SWAP_B32 = Vop1 101 [B32] [(B32 Vgpr)] rdst wsrc0 e32;
-            V_PERMLANE64_B32 = Vop1 103 [B32] [(B32 Vgpr)] e32 anyexec;
-            V_SWAPREL_B32 = Vop1 104 [B32] [(B32 Vgpr)] rm0 rdst wsrc0 e32;
+            V_SWAP_B32 = Vop1 101 [B32] [(B32 Vgpr)] rdst wsrc0 e32 no_dpp;
+            V_PERMLANE64_B32 = Vop1 103 [B32] [(B32 Vgpr)] e32 anyexec no_dpp;
+            V_SWAPREL_B32 = Vop1 104 [B32] [(B32 Vgpr)] rm0 rdst wsrc0 e32 no_dpp;
             V_NOT_B16 = Vop1 105 [B16] [B16];
             V_CVT_I32_I16 = Vop1 106 [I32] [I16];
             V_CVT_U32_U16 = Vop1 107 [U32] [U16];

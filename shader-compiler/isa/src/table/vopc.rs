@@ -97,9 +97,9 @@ macro_rules! vopc {
             V_CMP_NE_U64 = Vopc 93 [Mask] [U64, U64];
             V_CMP_GE_U64 = Vopc 94 [Mask] [U64, U64];
             V_CMP_T_U64 = Vopc 95 [Mask] [U64, U64];
-            V_CMP_CLASS_F16 = Vopc 125 [Mask] [F16, B16];
-            V_CMP_CLASS_F32 = Vopc 126 [Mask] [F32, B32];
-            V_CMP_CLASS_F64 = Vopc 127 [Mask] [F64, B32];
+            V_CMP_CLASS_F16 = Vopc 125 [Mask] [F16, B16] no_clamp;
+            V_CMP_CLASS_F32 = Vopc 126 [Mask] [F32, B32] no_clamp;
+            V_CMP_CLASS_F64 = Vopc 127 [Mask] [F64, B32] no_clamp;
             V_CMPX_F_F16 = Vopc 128 [Mask] [F16, F16] cmpx;
             V_CMPX_LT_F16 = Vopc 129 [Mask] [F16, F16] cmpx;
             V_CMPX_EQ_F16 = Vopc 130 [Mask] [F16, F16] cmpx;
@@ -192,9 +192,9 @@ macro_rules! vopc {
             V_CMPX_NE_U64 = Vopc 221 [Mask] [U64, U64] cmpx;
             V_CMPX_GE_U64 = Vopc 222 [Mask] [U64, U64] cmpx;
             V_CMPX_T_U64 = Vopc 223 [Mask] [U64, U64] cmpx;
-            V_CMPX_CLASS_F16 = Vopc 253 [Mask] [F16, B16] cmpx;
-            V_CMPX_CLASS_F32 = Vopc 254 [Mask] [F32, B32] cmpx;
-            V_CMPX_CLASS_F64 = Vopc 255 [Mask] [F64, B32] cmpx;
+            V_CMPX_CLASS_F16 = Vopc 253 [Mask] [F16, B16] cmpx no_clamp;
+            V_CMPX_CLASS_F32 = Vopc 254 [Mask] [F32, B32] cmpx no_clamp;
+            V_CMPX_CLASS_F64 = Vopc 255 [Mask] [F64, B32] cmpx no_clamp;
         }
     };
 }
