@@ -19,6 +19,7 @@
 //! says that `dst[0]` is read too.
 
 use crate::operand::Operand;
+use crate::row::{Class, Format, Ty};
 use crate::table::Op;
 
 /// Which of its encodings an instruction uses. The assembler picks the shortest where the text does not say.
@@ -100,6 +101,64 @@ pub struct Mods {
     pub idxen: bool,
 }
 
+/// Where an operand of an [`Inst`] stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Place {
+    Dst0,
+    Dst1,
+    Src0,
+    Src1,
+    Src2,
+    Src3,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Dst0,
+        Self::Dst1,
+        Self::Src0,
+        Self::Src1,
+        Self::Src2,
+        Self::Src3,
+    ];
+
+    /// Whether it is written, and its index among the destinations or sources.
+    #[must_use]
+    pub const fn index(self) -> (bool, usize) {
+        match self {
+            Self::Dst0 => (true, 0),
+            Self::Dst1 => (true, 1),
+            Self::Src0 => (false, 0),
+            Self::Src1 => (false, 1),
+            Self::Src2 => (false, 2),
+            Self::Src3 => (false, 3),
+        }
+    }
+
+    /// The bit of `neg`, `abs` and `op_sel` for it.
+    pub(crate) const fn bit(self) -> u8 {
+        match self {
+            Self::Dst0 | Self::Dst1 => 1 << 3,
+            Self::Src0 => 1,
+            Self::Src1 => 2,
+            Self::Src2 | Self::Src3 => 4,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (written, index) = self.index();
+        write!(
+            f,
+            "{} {index}",
+            if written { "destination" } else { "source" }
+        )
+    }
+}
+
 /// One instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Inst {
@@ -117,4 +176,95 @@ pub struct Inst {
     pub mods: Mods,
     /// The halves, if `op` is `V_DUAL`.
     pub dual: Option<Dual>,
+}
+
+impl Inst {
+    /// An instruction in its native encoding with these operands and no modifiers; a literal in `dual` and `imm` are
+    /// for the caller to add.
+    ///
+    /// # Panics
+    /// If there are more than two destinations or four sources.
+    #[must_use]
+    pub fn new(op: Op, dst: &[Operand], src: &[Operand]) -> Self {
+        let mut inst = Self {
+            op,
+            encoding: Encoding::Native,
+            dst: [Operand::None; 2],
+            src: [Operand::None; 4],
+            imm: 0,
+            mods: Mods::default_of(op),
+            dual: None,
+        };
+        inst.dst[..dst.len()].copy_from_slice(dst);
+        inst.src[..src.len()].copy_from_slice(src);
+        inst
+    }
+
+    /// The operand at a place.
+    #[must_use]
+    pub const fn get(&self, place: Place) -> Operand {
+        let (written, index) = place.index();
+        if written {
+            self.dst[index]
+        } else {
+            self.src[index]
+        }
+    }
+
+    pub(crate) const fn set(&mut self, place: Place, operand: Operand) {
+        let (written, index) = place.index();
+        if written {
+            self.dst[index] = operand;
+        } else {
+            self.src[index] = operand;
+        }
+    }
+
+    /// How many registers the operand at a place takes: 0 if the instruction has none there. The row's type says it but
+    /// for addresses, whose width depends on the addressing mode, and for the result of an atomic, which `glc` asks for.
+    #[must_use]
+    pub fn dwords(&self, place: Place) -> u8 {
+        let row = self.op.row();
+        if row.format == Format::Vopd {
+            return u8::from(self.get(place) != Operand::None);
+        }
+        let Some(slot) = row.slot(place) else {
+            return 0;
+        };
+        match (row.format, place) {
+            (Format::Global, Place::Src0) if self.src[2] != Operand::NULL => 1,
+            (Format::Scratch, Place::Src0) => u8::from(self.src[0] != Operand::None),
+            (Format::Mubuf, Place::Src0) => u8::from(self.mods.offen) + u8::from(self.mods.idxen),
+            (Format::Flat | Format::Global | Format::Mubuf, Place::Dst0)
+                if row.class == Class::VmemAtomic && !self.mods.glc =>
+            {
+                0
+            }
+            _ => slot.ty.dwords(),
+        }
+    }
+
+    /// The literal that the instruction carries, if any.
+    #[must_use]
+    pub fn literal(&self) -> Option<u32> {
+        let operand = self.src.iter().find_map(|source| match source {
+            Operand::Literal(value) => Some(*value),
+            _ => None,
+        });
+        operand.or_else(|| self.dual.and_then(|dual| dual.literal))
+    }
+}
+
+impl Mods {
+    /// The modifiers that an assembler sets where the text has none: `op_sel_hi` is all ones in VOP3P but for the mixed
+    /// FMAs, where it says that a source is f16.
+    #[must_use]
+    pub fn default_of(op: Op) -> Self {
+        let row = op.row();
+        let packed = row.format == Format::Vop3p && row.src[0].ty != Ty::F32;
+        Self {
+            op_sel_hi: if packed { 7 } else { 0 },
+            ..Self::default()
+        }
+    }
 }

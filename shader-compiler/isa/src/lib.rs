@@ -6,12 +6,22 @@
 //! Source of facts: AMD "RDNA3 Instruction Set Architecture" manual; every row is checked against `llvm-mc-19`.
 #![forbid(unsafe_code)]
 
+mod decode;
+mod encode;
 mod inst;
+mod layout;
 mod operand;
 mod row;
+mod rules;
 pub mod table;
+#[cfg(test)]
+mod tests;
+mod vopd;
 
-pub use inst::{Dpp, Dual, Encoding, Inst, Mods};
+pub use decode::{DecodeError, Rigor, decode};
+pub use encode::{EncodeError, Words, encode, shortest};
+pub use inst::{Dpp, Dual, Encoding, Inst, Mods, Place};
 pub use operand::Operand;
 pub use row::{Accepts, Class, Effects, Field, Format, Row, Slot, Ty};
+pub use rules::Rule;
 pub use table::Op;

@@ -1,5 +1,7 @@
 //! What the table says about an instruction: format and opcode, operand slots, side effects, class.
 
+use crate::inst::Place;
+
 /// Encoding formats, by the manual's names (RDNA3 ISA, "Microcode Formats").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the manual's names")]
@@ -273,4 +275,30 @@ pub struct Row {
     pub accepts: Accepts,
     /// Opcode in VOPD, if `effects` says that it can be the X or Y half.
     pub dual: u8,
+}
+
+impl Row {
+    /// The slot of an operand, if the row has one there.
+    #[must_use]
+    pub fn slot(&self, place: Place) -> Option<Slot> {
+        let (written, index) = place.index();
+        let slots = if written { self.dst } else { self.src };
+        let slot = *slots.get(index)?;
+        (slot.field != Field::Unused).then_some(slot)
+    }
+
+    /// Whether it is a vector ALU instruction.
+    #[must_use]
+    pub const fn is_valu(&self) -> bool {
+        matches!(
+            self.format,
+            Format::Vop1
+                | Format::Vop2
+                | Format::Vopc
+                | Format::Vop3
+                | Format::Vop3sd
+                | Format::Vop3p
+                | Format::Vopd
+        )
+    }
 }

@@ -10,6 +10,9 @@
 //! Each file of this folder is a macro that appends its lines; the last one in the list, `define`, makes the enum
 //! [`Op`] and the rows of the same lines, so that no second list can disagree.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::row::{Accepts, Class, Effects, Field, Format, Row, Slot, Ty};
 
 #[macro_use]
@@ -257,10 +260,10 @@ const fn default_accepts(format: Format, dst: &[Slot], src: &[Slot]) -> Accepts 
         }
         index += 1;
     }
-    if src.len() > 0 {
+    if !src.is_empty() {
         float = src[0].ty.is_float();
     }
-    if dst.len() > 0 && !packed {
+    if !dst.is_empty() && !packed {
         let ty = dst[0].ty;
         accepts.clamp = float || ty.is_float();
         accepts.omod = ty.is_float() || float && matches!(format, Format::Vop1);
@@ -370,5 +373,45 @@ impl Op {
     #[must_use]
     pub const fn row(self) -> &'static Row {
         &ROWS[self as usize]
+    }
+}
+
+/// Instructions by format and opcode; `u16::MAX` where there is none. VOP3SD stands with VOP3, whose opcodes start at
+/// 512; no other format reaches 256.
+static BY_OPCODE: [[u16; 512]; Format::Mubuf as usize + 1] = {
+    let mut found = [[u16::MAX; 512]; Format::Mubuf as usize + 1];
+    let mut index = 0;
+    while index < ROWS.len() {
+        let row = &ROWS[index];
+        let (format, opcode) = match row.format {
+            Format::Vop3 | Format::Vop3sd => (Format::Vop3, row.opcode - 512),
+            format => (format, row.opcode),
+        };
+        let found = &mut found[format as usize][opcode as usize];
+        assert!(*found == u16::MAX, "two rows of one opcode");
+        *found = index as u16;
+        index += 1;
+    }
+    found
+};
+
+impl Op {
+    /// The instruction of an opcode within a native format.
+    #[must_use]
+    pub fn find(format: Format, opcode: u16) -> Option<Self> {
+        let (format, opcode) = match format {
+            Format::Vop3 | Format::Vop3sd => (Format::Vop3, opcode.checked_sub(512)?),
+            format => (format, opcode),
+        };
+        let index = *BY_OPCODE[format as usize].get(usize::from(opcode))?;
+        Self::ALL.get(usize::from(index)).copied()
+    }
+
+    /// The instruction of a mnemonic without encoding suffix.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        static BY_NAME: LazyLock<HashMap<&str, Op>> =
+            LazyLock::new(|| Op::ALL.iter().map(|&op| (op.row().name, op)).collect());
+        BY_NAME.get(name).copied()
     }
 }
