@@ -77,6 +77,8 @@ pub struct CodeObject {
     pub arguments: Arguments,
     /// Counted on the code.
     pub statistics: Statistics,
+    /// Byte offset in the code, and byte offset in the WGSL source (`u32::MAX` where unknown), of each instruction.
+    pub sources: Vec<(u32, u32)>,
 }
 
 /// Static counts of a kernel.

@@ -210,10 +210,16 @@ fn allowed(x: &Half, y: &Half) -> bool {
     x.op.row().effects.dual_x
         && x.dst % 2 != y.dst % 2
         && unlike(bank(x.src0), bank(y.src0))
-        && unlike(x.src1.map(|n| n % 4), y.src1.map(|n| n % 4))
+        && unlike(second_port(x), second_port(y))
         && unlike(x.src2.map(|n| n % 2), y.src2.map(|n| n % 2))
         && unlike_literals(x, y)
         && scalars(x, y) <= 2
+}
+
+/// Bank of the second source; the addend of fmamk stands in its field but is read as a third source.
+fn second_port(half: &Half) -> Option<u8> {
+    let second = half.src1.filter(|_| half.op != Op::V_FMAMK_F32);
+    second.map(|n| n % 4)
 }
 
 fn unlike_literals(x: &Half, y: &Half) -> bool {

@@ -13,7 +13,7 @@ const VGPRS_PER_SIMD: u32 = 1536;
 /// Registers are handed out in multiples of this to a wave of 32.
 const VGPR_GRANULE: u32 = 24;
 /// Wave slots of a SIMD.
-const MOST_WAVES: u32 = 16;
+pub const MOST_WAVES: u32 = 16;
 /// SIMDs that share the local data share of a workgroup processor.
 const SIMDS_PER_WGP: u32 = 4;
 /// Bytes of local data share of a workgroup processor.

@@ -103,6 +103,12 @@ impl State {
         }
     }
 
+    /// A store may be on its way.
+    #[must_use]
+    pub fn stores_outstanding(&self) -> bool {
+        self.outstanding.vs > 0
+    }
+
     /// Where paths meet, what is outstanding on either is. True if that changed this state.
     fn join(&mut self, other: &Self) -> bool {
         let before = self.clone();
