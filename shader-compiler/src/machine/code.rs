@@ -7,7 +7,7 @@
 //! - Every instruction is one that the encoder takes; what no encoder checks but the hardware asks is checked here:
 //!   `v_mad_u64_u32` must not write what it reads.
 
-use gfx1100_isa::{Class, Inst, Op, Operand};
+use gfx1100_isa::{Class, Encoding, Inst, Mods, Op, Operand, encode};
 
 use super::spans::{Span, results, sources};
 use super::{BlockId, Memory};
@@ -61,13 +61,9 @@ pub struct Code {
 #[must_use]
 pub fn control(op: Op, imm: i32) -> Inst {
     Inst {
-        op,
-        encoding: gfx1100_isa::Encoding::Native,
-        dst: [Operand::None; 2],
-        src: [Operand::None; 4],
         imm,
-        mods: gfx1100_isa::Mods::default(),
-        dual: None,
+        mods: Mods::default(),
+        ..Inst::new(op, &[], &[])
     }
 }
 
@@ -169,13 +165,13 @@ fn line(inst: &super::Inst) -> Result<Line, Fault> {
         };
         let [d0, d1] = &inst.dst;
         let [s0, s1, s2, s3] = &inst.src;
-        Some(Inst {
+        Some(legal(Inst {
             dst: [fixed(d0)?, fixed(d1)?],
             src: [fixed(s0)?, fixed(s1)?, fixed(s2)?, fixed(s3)?],
             mods: inst.mods,
             dual: inst.dual,
             ..control(op, inst.imm)
-        })
+        }))
     };
     let unallocated = || Fault {
         reason: Reason::Broken {
@@ -190,6 +186,16 @@ fn line(inst: &super::Inst) -> Result<Line, Fault> {
         target: inst.target,
         source: inst.source,
     })
+}
+
+/// Allocation does not choose encodings: the long form, where the short one cannot name the operands.
+fn legal(inst: Inst) -> Inst {
+    let long = Inst {
+        encoding: Encoding::Vop3,
+        ..inst
+    };
+    let needed = inst.op.row().vop3 && encode(&inst).is_err() && encode(&long).is_ok();
+    if needed { long } else { inst }
 }
 
 /// Checks the rules at the head of this file, after `pass`.
@@ -240,6 +246,9 @@ fn broken_rule(code: &Code, line: &Line, branched: u8) -> Option<&'static str> {
         .is_some_and(|BlockId(b)| b as usize >= code.blocks.len())
     {
         return Some("a branch to a block that is not there");
+    }
+    if inst.op != Op::S_BARRIER && !branches && encode(inst).is_err() {
+        return Some("an instruction without encoding");
     }
     if matches!(inst.op, Op::V_MAD_U64_U32 | Op::V_MAD_I64_I32) {
         let written = results(inst);

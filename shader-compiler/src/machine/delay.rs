@@ -10,7 +10,7 @@
 use gfx1100_isa::{Class, Inst, Op};
 
 use super::code::{Code, Line, control};
-use super::spans::{Span, UNITS, is_valu, results, sources};
+use super::spans::{Span, UNITS, results, sources};
 
 /// A result on its way: which instruction back of its kind made it, and the cycles until it is there.
 #[derive(Clone, Copy, Default)]
@@ -109,7 +109,7 @@ fn hinted(lines: &[Line]) -> Vec<Line> {
     for line in lines {
         let class = line.inst.op.row().class;
         let (valu, trans, salu) = (
-            is_valu(class) && class != Class::Trans,
+            line.inst.op.row().is_valu() && class != Class::Trans,
             class == Class::Trans,
             class == Class::Salu,
         );

@@ -7,11 +7,11 @@
 //! bring the two together where the first stands, or, if the second waits for a load, where the second stands. Nothing else
 //! moves, so the order that scheduling found stays, and no load is waited for earlier than before.
 
-use gfx1100_isa::{Dual, Encoding, Inst, Mods, Op, Operand};
+use gfx1100_isa::{Class, Dual, Encoding, Inst, Mods, Op, Operand};
 
 use super::code::{Code, Line};
 use super::shrink::exchange;
-use super::spans::{Span, UNITS, counters, is_valu, results, sources};
+use super::spans::{Span, UNITS, counters, results, sources};
 use super::waits::{self, State, Wait};
 
 /// How far ahead a partner is looked for.
@@ -127,8 +127,8 @@ fn partner(lines: &[Line], state: &State, first: usize) -> Option<Found> {
 
 /// Nothing moves over these.
 fn is_fence(inst: &Inst) -> bool {
-    let class = inst.op.row().class;
-    let plain = is_valu(class) || !counters(inst).is_empty() || class == gfx1100_isa::Class::Salu;
+    let row = inst.op.row();
+    let plain = row.is_valu() || !counters(inst).is_empty() || row.class == Class::Salu;
     let mode = matches!(
         inst.op,
         Op::S_SETREG_B32 | Op::S_SETREG_IMM32_B32 | Op::S_GETREG_B32

@@ -90,7 +90,8 @@ fn push(out: &mut Emitted, inst: &Inst, source: u32) -> Result<(), Fault> {
     if inst.op != Op::S_CODE_END {
         out.sources.push((out.code.len() as u32, source));
     }
-    out.code.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    out.code
+        .extend(words.iter().flat_map(|word| word.to_le_bytes()));
     Ok(())
 }
 
@@ -137,8 +138,12 @@ fn innermost_spans(code: &Code) -> Vec<(usize, usize)> {
     let holds = |outer: &[usize], inner: &[usize]| {
         outer.len() > inner.len() && inner.iter().all(|block| outer.contains(block))
     };
-    let innermost = loops.iter().filter(|outer| !loops.iter().any(|inner| holds(outer, inner)));
-    innermost.filter_map(|body| Some((*body.first()?, *body.last()?))).collect()
+    let innermost = loops
+        .iter()
+        .filter(|outer| !loops.iter().any(|inner| holds(outer, inner)));
+    innermost
+        .filter_map(|body| Some((*body.first()?, *body.last()?)))
+        .collect()
 }
 
 /// Bytes of `s_nop` in front of a loop of `bytes` at `at`, if they save it a line.
@@ -154,7 +159,10 @@ fn padding_for(at: u32, bytes: u32) -> u32 {
 pub fn registers(code: &Code) -> (u32, u32) {
     let (mut vgprs, mut sgprs) = (0, 0);
     for line in code.blocks.iter().flat_map(|block| &block.lines) {
-        let spans = [super::spans::sources(&line.inst), super::spans::results(&line.inst)];
+        let spans = [
+            super::spans::sources(&line.inst),
+            super::spans::results(&line.inst),
+        ];
         for span in spans.iter().flat_map(|spans| spans.iter()) {
             let end = u32::from(span.first) + u32::from(span.len);
             match span.first {

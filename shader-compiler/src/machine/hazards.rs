@@ -11,10 +11,10 @@
 //!
 //! Where paths meet, the state nearest to each hazard holds.
 
-use gfx1100_isa::{Class, Inst, Op};
+use gfx1100_isa::{Class, Inst, Op, Place};
 
 use super::code::{Code, Line, control};
-use super::spans::{Span, is_valu, results, sources};
+use super::spans::{Span, results, sources};
 
 /// VALU instructions after which a transcendental's result may be read.
 const VALU_COVERS_TRANS: u8 = 6;
@@ -75,8 +75,7 @@ impl State {
 
     /// What must stand before `inst`.
     fn cure(&self, inst: &Inst) -> Option<Inst> {
-        let class = inst.op.row().class;
-        if is_valu(class) && vectors(&sources(inst)).any(|v| self.trans[v].is_hazard()) {
+        if inst.op.row().is_valu() && vectors(&sources(inst)).any(|v| self.trans[v].is_hazard()) {
             return Some(control(Op::S_WAITCNT_DEPCTR, VA_VDST_0));
         }
         if self.cmpx && is_permlane(inst.op) {
@@ -86,9 +85,9 @@ impl State {
             cure.src[0] = inst.src[0];
             return Some(cure);
         }
-        let read = |slot: usize| Span::of(inst.src[slot], inst.op.row().src[slot].ty.dwords());
-        if class == Class::Wmma {
-            let factors = [read(0), read(1)];
+        if inst.op.row().class == Class::Wmma {
+            let read = |place| Span::of(inst.get(place), inst.dwords(place));
+            let factors = [read(Place::Src0), read(Place::Src1)];
             let mut factors = factors.iter().flatten().flat_map(|span| span.units());
             if factors.any(|unit| contains(&self.wmma, unit - 256)) {
                 return Some(control(Op::V_NOP, 0));
@@ -104,7 +103,7 @@ impl State {
         if is_memory(class) || waits_for_valu {
             self.trans = [Since::LONG; 256];
         }
-        if !is_valu(class) {
+        if !row.is_valu() {
             return;
         }
         let is_trans = class == Class::Trans;

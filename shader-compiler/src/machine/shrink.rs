@@ -7,7 +7,7 @@
 //! - Scalar arithmetic with a 16-bit literal goes to SOPK.
 //! - Moves of a register to itself go away, and comparisons with 0 of a result whose SCC says the same.
 
-use gfx1100_isa::{Encoding, Field, Format, Inst, Mods, Op, Operand, Ty};
+use gfx1100_isa::{Encoding, Format, Inst, Mods, Op, Operand, Ty};
 
 use super::code::{Code, Line};
 use super::spans::{Span, results, sources};
@@ -149,32 +149,13 @@ fn fma_with_constant(inst: &Inst, (fmamk, fmaak): (Op, Op)) -> Option<Inst> {
     None
 }
 
-/// Whether the one-word encoding can say this. It has no modifiers, a VGPR as source 1, the mask in VCC, and seven bits for
-/// the number of a 16-bit register.
+/// Whether the instruction has its one-word form with these operands.
 fn fits_native(inst: &Inst) -> bool {
-    let row = inst.op.row();
-    let mods = &inst.mods;
-    if mods.clamp || mods.omod != 0 || (mods.dpp.is_none() && (mods.neg | mods.abs) != 0) {
-        return false;
-    }
-    let places = row
-        .dst
-        .iter()
-        .zip(&inst.dst)
-        .chain(row.src.iter().zip(&inst.src));
-    let half = |ty| matches!(ty, Ty::B16 | Ty::I16 | Ty::U16 | Ty::F16 | Ty::Bf16);
-    let mask = if row.effects.writes_exec {
-        Operand::EXEC
-    } else {
-        Operand::VCC
+    let native = Inst {
+        encoding: Encoding::Native,
+        ..*inst
     };
-    let mut fits = places.map(|(slot, operand)| match (slot.field, *operand) {
-        (Field::Mask, operand) => operand == mask,
-        (Field::Vgpr | Field::Src, Operand::V(n)) => n < 128 || !half(slot.ty),
-        (Field::Vgpr, _) => false,
-        _ => true,
-    });
-    fits.all(|fits| fits)
+    gfx1100_isa::encode(&native).is_ok()
 }
 
 /// The operation that does the same with sources 0 and 1 exchanged.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use gfx1100_isa::{Class, Format, Inst, Op, Operand, Row, Slot};
+use gfx1100_isa::{Class, Format, Inst, Op, Operand, Place, Row};
 
 /// Dwords of register state, numbered: 0 to 127 scalar registers by their code (VCC 106, M0 125, EXEC 126), 128 SCC, 256
 /// and up vector registers.
@@ -86,9 +86,11 @@ impl Spans {
         self.push(there.then_some(span));
     }
 
-    fn push_slots(&mut self, slots: &[Slot], operands: &[Operand]) {
-        for (slot, operand) in slots.iter().zip(operands) {
-            self.push(Span::of(*operand, slot.ty.dwords()));
+    /// The registers at `place`, as many as the instruction takes there.
+    fn push_place(&mut self, inst: &Inst, place: Place) {
+        let dwords = inst.dwords(place);
+        if dwords > 0 {
+            self.push(Span::of(inst.get(place), dwords));
         }
     }
 }
@@ -107,25 +109,19 @@ pub fn obeys_exec(row: &Row) -> bool {
     is_vector(row.class) && !row.effects.ignores_exec
 }
 
-/// Executed by the vector ALU.
-#[must_use]
-pub fn is_valu(class: Class) -> bool {
-    use Class::{Dot, Trans, Valu, ValuSlow, Wmma};
-    matches!(class, Valu | Trans | ValuSlow | Dot | Wmma)
-}
-
 fn is_vector(class: Class) -> bool {
-    use Class::{Barrier, Branch, Control, End, Salu, Smem};
-    !matches!(class, Salu | Smem | Branch | Control | Barrier | End)
+    !matches!(
+        class,
+        Class::Salu | Class::Smem | Class::Branch | Class::Control | Class::Barrier | Class::End
+    )
 }
 
 /// Everything that the instruction reads.
 #[must_use]
 pub fn sources(inst: &Inst) -> Spans {
     let mut spans = source_operands(inst);
-    let row = inst.op.row();
-    if inst.dual.is_none() && row.effects.reads_dst {
-        spans.push_slots(&row.dst[..row.dst.len().min(1)], &inst.dst);
+    if inst.dual.is_none() && inst.op.row().effects.reads_dst {
+        spans.push_place(inst, Place::Dst0);
     }
     spans
 }
@@ -134,19 +130,18 @@ pub fn sources(inst: &Inst) -> Spans {
 #[must_use]
 pub fn source_operands(inst: &Inst) -> Spans {
     let mut spans = Spans::default();
-    let row = inst.op.row();
+    for place in [Place::Src0, Place::Src1, Place::Src2, Place::Src3] {
+        spans.push_place(inst, place);
+    }
     if let Some(dual) = inst.dual {
-        for (half, op) in [dual.x, dual.y].into_iter().enumerate() {
-            let effects = &op.row().effects;
-            spans.push(Span::of(inst.src[2 * half], 1));
-            spans.push(Span::of(inst.src[2 * half + 1], 1));
-            spans.push(Span::of(inst.dst[half], 1).filter(|_| effects.reads_dst));
+        for (op, accumulator) in [(dual.x, Place::Dst0), (dual.y, Place::Dst1)] {
+            if op.row().effects.reads_dst {
+                spans.push_place(inst, accumulator);
+            }
             spans.push_if(op == Op::V_CNDMASK_B32, Span::VCC);
         }
-        spans.push(Some(Span::EXEC));
-        return spans;
     }
-    spans.push_slots(row.src, &inst.src);
+    let row = inst.op.row();
     let effects = &row.effects;
     spans.push_if(effects.reads_scc, Span::SCC);
     spans.push_if(effects.reads_vcc, Span::VCC);
@@ -159,27 +154,15 @@ pub fn source_operands(inst: &Inst) -> Spans {
 #[must_use]
 pub fn results(inst: &Inst) -> Spans {
     let mut spans = Spans::default();
-    let row = inst.op.row();
-    if inst.dual.is_some() {
-        spans.push(Span::of(inst.dst[0], 1));
-        spans.push(Span::of(inst.dst[1], 1));
-        return spans;
-    }
-    if writes_destination(inst) {
-        spans.push_slots(row.dst, &inst.dst);
-    }
-    let effects = &row.effects;
+    spans.push_place(inst, Place::Dst0);
+    spans.push_place(inst, Place::Dst1);
+    let effects = &inst.op.row().effects;
     if effects.writes_src0 {
-        spans.push_slots(row.src, &inst.src[..1]);
+        spans.push_place(inst, Place::Src0);
     }
     spans.push_if(effects.writes_scc, Span::SCC);
     spans.push_if(effects.writes_exec, Span::EXEC);
     spans
-}
-
-/// An atomic on global memory writes its destination only if it returns the old value.
-fn writes_destination(inst: &Inst) -> bool {
-    inst.op.row().class != Class::VmemAtomic || inst.mods.glc
 }
 
 /// Which counter tells that the instruction is done, if one does.

@@ -479,6 +479,7 @@ mod tests {
         let mut inst = control(op, 0);
         inst.dst[0] = dst;
         inst.src[..src.len()].copy_from_slice(src);
+        inst.mods.offen = op.row().format == gfx1100_isa::Format::Mubuf;
         inst
     }
 
