@@ -23,9 +23,32 @@
 //! Not here but in the core: lane exchange (`v_readlane`, `v_permlane*`, DPP), `v_swap`, `v_movrel*`, WMMA, memory,
 //! branches, waits, `s_getreg`/`s_setreg`, `s_getpc`/`s_setpc`/`s_swappc`, `s_movrel*`.
 
+//!
+//! The functions stand in tables, a line per instruction, a file per family; [`soft`] defines float arithmetic.
+
+mod bits;
+mod compare;
+mod convert;
+mod division;
+mod dot;
+mod double;
+mod float;
+mod half;
+mod ieee;
+mod integer;
+mod lift;
+mod packed;
+mod scalar;
+mod soft;
+mod transcendental;
+
+#[cfg(test)]
+mod tests;
+
 use gfx1100_isa::Op;
 
 use crate::mode::Mode;
+pub use integer::mqsad_u32_u8;
 
 /// A dword per lane.
 pub type Lanes = [u32; 32];
@@ -73,8 +96,8 @@ pub struct ScalarArgs {
     pub d: u64,
     /// SCC: in and out.
     pub scc: bool,
-    /// EXEC: in, and out for the rows that write it (saveexec, wrexec).
-    pub exec: u32,
+    /// EXEC, `exec_hi` in the upper half: in, and out for the rows that write it (saveexec, wrexec).
+    pub exec: u64,
 }
 
 /// A scalar ALU instruction.
@@ -82,12 +105,41 @@ pub type Scalar = fn(&mut ScalarArgs);
 
 /// The function of a vector ALU instruction, for this CPU; `None` if it is not one of this module's.
 #[must_use]
-pub fn vector(_op: Op) -> Option<Vector> {
-    None
+pub fn vector(op: Op) -> Option<Vector> {
+    vector_for(op, lift::has_avx2())
+}
+
+/// As [`vector`]; `avx2` says whether the CPU has AVX2, FMA and F16C.
+fn vector_for(op: Op, avx2: bool) -> Option<Vector> {
+    const HOT: &[fn(Op, bool) -> Option<Vector>] = &[
+        bits::hot,
+        compare::hot,
+        convert::hot,
+        dot::hot,
+        float::hot,
+        half::hot,
+        integer::hot,
+    ];
+    const OTHER: &[fn(Op) -> Option<Vector>] = &[
+        bits::vector,
+        compare::vector,
+        convert::vector,
+        dot::vector,
+        double::vector,
+        float::vector,
+        half::vector,
+        integer::vector,
+        packed::vector,
+        transcendental::vector,
+    ];
+    let other = || OTHER.iter().find_map(|family| family(op));
+    HOT.iter()
+        .find_map(|family| family(op, avx2))
+        .or_else(other)
 }
 
 /// The function of a scalar ALU instruction; `None` if it is not one of this module's.
 #[must_use]
-pub fn scalar(_op: Op) -> Option<Scalar> {
-    None
+pub fn scalar(op: Op) -> Option<Scalar> {
+    scalar::scalar(op)
 }
