@@ -23,6 +23,7 @@ mod forward;
 mod kernels;
 mod memory;
 mod parallel;
+pub mod reference;
 mod rope;
 
 pub use backend::{CpuBackend, CpuConfig};
