@@ -1,0 +1,123 @@
+// Products of Q4_K weights with one to eight tokens of 8-bit activations: y[t][r] = sum over k of w[r][k] * x[t][k].
+//
+// As in matvec_q8_0.wgsl. An element of block j of a super-block of 256 is d * scale[j] * nibble - d_min * low[j]; the sums of
+// the activations' quants, which come with their scales, multiply the second term.
+//
+// Weights: B = columns / 32 blocks in a row, columns a multiple of 256:
+//   quants: byte (r * B + block) * 16 + i has element 32 * block + i in its low, element 32 * block + 16 + i in its high nibble;
+//   supers: vec4 number r * B / 8 + block / 8, of a super-block:
+//     .x: d in f16 (low half), d_min in f16 (high half);  .y: nibble j: low four bits of scale[j];
+//     .z: nibble j: low four bits of low[j];  .w: bits 2j: high two bits of scale[j], bits 16 + 2j: of low[j].
+// x and x_blocks are in the layout of quantise.wgsl; y is [tokens][stride] f32.
+// Dispatch: (rows, ceil(tokens / TOKENS), 1); a workgroup of 32 has one row and TOKENS tokens, an invocation one block in 32.
+// x must be readable, and may hold anything, up to a multiple of TOKENS tokens.
+// Tokens that a workgroup multiplies with its row: 1 to 8.
+override TOKENS: u32 = 1u;
+// Invocations in a subgroup.
+override SUBGROUP: u32 = 32u;
+
+struct Shape {
+    // Blocks in a row of weights.
+    blocks: u32,
+    tokens: u32,
+    // Elements of y from one token to the next.
+    stride: u32,
+    // 1: the products are added to y; 0: they replace it.
+    add: u32,
+}
+var<immediate> shape: Shape;
+
+@group(0) @binding(0) var<storage, read> quants: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> supers: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> x_blocks: array<u32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+fn dot_vector(w: vec4<u32>, x: vec4<u32>, sum: i32) -> i32 {
+    return sum + dot4I8Packed(w.x, x.x) + dot4I8Packed(w.y, x.y)
+        + dot4I8Packed(w.z, x.z) + dot4I8Packed(w.w, x.w);
+}
+
+// What multiplies the nibbles of block `j` of a super-block, and what is then taken off.
+fn factors(super_block: vec4<u32>, j: u32) -> vec2<f32> {
+    let d = unpack2x16float(super_block.x);
+    let scale = ((super_block.y >> (4u * j)) & 15u) | (((super_block.w >> (2u * j)) & 3u) << 4u);
+    let low = ((super_block.z >> (4u * j)) & 15u) | (((super_block.w >> (16u + 2u * j)) & 3u) << 4u);
+    return d * vec2<f32>(f32(scale), f32(low));
+}
+
+// The product of a block with block `i` of tile `tile` of x.
+fn block_product(w: vec4<u32>, by: vec2<f32>, tile: u32, i: u32) -> f32 {
+    let low = w & vec4<u32>(0x0f0f0f0fu);
+    let high = (w >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
+    let sum = dot_vector(low, x[tile * 64u + i], dot_vector(high, x[tile * 64u + 32u + i], 0));
+    let block = x_blocks[tile * 32u + i];
+    let of_x = f32(bitcast<i32>(block) >> 16u);
+    return unpack2x16float(block).x * fma(by.x, f32(sum), -by.y * of_x);
+}
+
+// begin total: the same text in every product kernel. The sum over the workgroup's 32 invocations.
+var<workgroup> partial: array<f32, 32>;
+
+fn total(value: f32, local: u32) -> f32 {
+    var sum = subgroupAdd(value);
+    if (SUBGROUP < 32u) {
+        workgroupBarrier();
+        partial[local] = sum;
+        workgroupBarrier();
+        sum = 0.0;
+        for (var i = 0u; i < 32u; i += SUBGROUP) {
+            sum += partial[i];
+        }
+    }
+    return sum;
+}
+// end total
+
+@compute @workgroup_size(32)
+fn matvec_q4_k(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let start = group.x * shape.blocks;
+    let tiles = (shape.blocks + 31u) / 32u;
+    let token = group.y * TOKENS;
+    var sums: array<f32, 8>;
+
+    // Two full tiles at a time, so that their loads are under way together.
+    var first = 0u;
+    for (; first + 64u <= shape.blocks; first += 64u) {
+        let at = start + first + local;
+        let a = quants[at];
+        let b = quants[at + 32u];
+        let by_a = factors(supers[at / 8u], local % 8u);
+        let by_b = factors(supers[at / 8u + 4u], local % 8u);
+        for (var t = 0u; t < TOKENS; t++) {
+            let tile = (token + t) * tiles + first / 32u;
+            sums[t] += block_product(a, by_a, tile, local);
+            sums[t] += block_product(b, by_b, tile + 1u, local);
+        }
+    }
+    for (; first < shape.blocks; first += 32u) {
+        if (first + local < shape.blocks) {
+            let at = start + first + local;
+            let w = quants[at];
+            let by = factors(supers[at / 8u], local % 8u);
+            for (var t = 0u; t < TOKENS; t++) {
+                let tile = (token + t) * tiles + first / 32u;
+                sums[t] += block_product(w, by, tile, local);
+            }
+        }
+    }
+
+    for (var t = 0u; t < TOKENS; t++) {
+        var sum = total(sums[t], local);
+        if (local == 0u && token + t < shape.tokens) {
+            let at = (token + t) * shape.stride + group.x;
+            if (shape.add != 0u) {
+                sum += y[at];
+            }
+            y[at] = sum;
+        }
+    }
+}
