@@ -1,1 +1,9 @@
-//! Skeleton.
+//! What says that the GPU's kernels and their compiler are right.
+//!
+//! [`cases`] has random inputs for every kernel, and for each what the scalar definition in `cpu_fallback::reference` gives,
+//! with a bound on the difference; [`device`] is the seam behind which they run: as WGSL through [`vulkan`], or as our machine
+//! code.
+
+pub mod cases;
+pub mod device;
+pub mod vulkan;
