@@ -145,6 +145,9 @@ struct Half {
     src1: Option<u8>,
     /// Third source: the accumulator of fmac, the addend of fmamk.
     src2: Option<u8>,
+    /// K of fmaak and fmamk.
+    k: Option<u32>,
+    /// The literal of the half: K, or a constant as source 0.
     literal: Option<u32>,
 }
 
@@ -180,6 +183,7 @@ fn half(inst: &Inst) -> Option<Half> {
         src0: a,
         src1,
         src2,
+        k,
         literal: k.or(value(a)),
     })
 }
@@ -248,8 +252,82 @@ fn encode(x: &Half, y: &Half) -> Inst {
         dual: Some(Dual {
             x: x.op,
             y: y.op,
-            literal: x.literal.or(y.literal),
+            literal: x.k.or(y.k),
         }),
         ..super::code::control(Op::V_DUAL, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::testing::{Random, arithmetic, inst, random_code, run};
+
+    #[test]
+    fn pairs_compute_what_their_halves_did() {
+        let mut random = Random::new("dual", 0x5eed_0003);
+        let mut pairs = 0;
+        for _ in 0..3000 {
+            let blocks = 1 + random.below(3);
+            let mut code = random_code(&mut random, blocks, arithmetic);
+            super::super::shrink::run(&mut code);
+            let before = run(&code, 12);
+            let was = code.clone();
+            super::run(&mut code);
+            assert_eq!(run(&code, 12), before, "{was:?}");
+            let lines = code.blocks.iter().flat_map(|block| &block.lines);
+            for line in lines.filter(|line| line.inst.dual.is_some()) {
+                gfx1100_isa::encode(&line.inst).expect("a pair that the rules allow");
+                pairs += 1;
+            }
+        }
+        assert!(pairs > 2000, "only {pairs} pairs were made");
+    }
+
+    /// Every pair of two operations on four registers each: what the pass joins and what the rules of the instruction set
+    /// allow, in either order and with sources exchanged, is the same set.
+    #[test]
+    fn what_the_rules_allow_is_found() {
+        let operations = |dst: u8, regs: [u8; 2]| {
+            let [a, b] = regs.map(Operand::V);
+            let d = Operand::V(dst);
+            [
+                inst(Op::V_ADD_F32, &[d], &[a, b]),
+                inst(Op::V_FMAC_F32, &[d], &[a, b]),
+                inst(Op::V_SUB_F32, &[d], &[Operand::S(3), b]),
+                inst(Op::V_FMAMK_F32, &[d], &[a, Operand::Literal(7), b]),
+                inst(Op::V_MOV_B32, &[d], &[a]),
+                inst(Op::V_AND_B32, &[d], &[Operand::Literal(9), b]),
+                inst(Op::V_CNDMASK_B32, &[d], &[Operand::S(4), b, Operand::VCC]),
+            ]
+        };
+        let mut joined = 0;
+        for regs in 0..256_u32 {
+            let reg = |k: u32| (regs >> (2 * k) & 3) as u8;
+            for a in operations(8 + reg(0), [reg(1), reg(2)]) {
+                for b in operations(9 + reg(3) % 2, [reg(3), reg(0)]) {
+                    let found = join(&a, &b);
+                    let forms = |i: &Inst| [Some(*i), exchange(i)].into_iter().flatten();
+                    let mut legal = false;
+                    for a in forms(&a) {
+                        for b in forms(&b) {
+                            let halves = half(&a).zip(half(&b));
+                            let [ab, ba] = [
+                                halves.map(|(a, b)| encode(&a, &b)),
+                                halves.map(|(a, b)| encode(&b, &a)),
+                            ];
+                            let ok = |pair: Option<Inst>| {
+                                pair.is_some_and(|p| gfx1100_isa::encode(&p).is_ok())
+                            };
+                            let literals = halves.is_some_and(|(a, b)| unlike_literals(&a, &b));
+                            legal |= literals && (ok(ab) || ok(ba));
+                        }
+                    }
+                    assert_eq!(found.is_some(), legal, "{a:?} {b:?}");
+                    joined += u32::from(legal);
+                }
+            }
+        }
+        assert!(joined > 1000, "only {joined} pairs are legal");
     }
 }

@@ -375,3 +375,148 @@ fn compare_with_immediate(op: Op) -> Option<(Op, bool)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use gfx1100_isa::Operand::{Inline, Literal, S, V};
+
+    use super::*;
+    use crate::machine::code::control;
+    use crate::machine::testing::{self, Random, arithmetic, inst, random_code};
+
+    fn size(code: &Code) -> usize {
+        let lines = code.blocks.iter().flat_map(|block| &block.lines);
+        lines
+            .map(|line| gfx1100_isa::encode(&line.inst).map_or(0, |words| words.len()))
+            .sum()
+    }
+
+    #[test]
+    fn what_is_shorter_computes_the_same() {
+        let mut random = Random::new("shrink", 0x5eed_0004);
+        let (mut long, mut short) = (0, 0);
+        for _ in 0..3000 {
+            let blocks = 1 + random.below(4);
+            let mut code = random_code(&mut random, blocks, arithmetic);
+            let before = testing::run(&code, 12);
+            let was = code.clone();
+            run(&mut code);
+            assert_eq!(testing::run(&code, 12), before, "{was:?}");
+            long += size(&was);
+            short += size(&code);
+            assert!(size(&code) <= size(&was), "{was:?}");
+        }
+        assert!(short * 10 < long * 9, "{long} dwords became {short}");
+    }
+
+    fn shrunk(lines: &[Inst]) -> Vec<Inst> {
+        let mut code = Code::default();
+        let lines = lines.iter().map(|inst| Line::added(*inst, 0));
+        code.blocks.push(crate::machine::code::Block {
+            lines: lines
+                .chain([Line::added(control(Op::S_ENDPGM, 0), 0)])
+                .collect(),
+            loop_header: false,
+        });
+        run(&mut code);
+        let mut out: Vec<_> = code.blocks[0].lines.iter().map(|line| line.inst).collect();
+        out.pop();
+        out
+    }
+
+    #[test]
+    fn accumulation_takes_the_short_form() {
+        let fma = |d, a, b, c| inst(Op::V_FMA_F32, &[d], &[a, b, c]);
+        let (d, a, b) = (V(1), V(2), V(3));
+        assert_eq!(
+            shrunk(&[fma(d, a, b, d)]),
+            [inst(Op::V_FMAC_F32, &[d], &[a, b])]
+        );
+        // Source 1 of the short form is a VGPR: the scalar goes first.
+        assert_eq!(
+            shrunk(&[fma(d, a, S(4), d)]),
+            [inst(Op::V_FMAC_F32, &[d], &[S(4), a])]
+        );
+        // A constant factor or addend.
+        let k = Literal(0x42f0_0000);
+        assert_eq!(
+            shrunk(&[fma(d, a, k, b)]),
+            [inst(Op::V_FMAMK_F32, &[d], &[a, k, b])]
+        );
+        assert_eq!(
+            shrunk(&[fma(d, a, b, k)]),
+            [inst(Op::V_FMAAK_F32, &[d], &[a, b, k])]
+        );
+        // 1.0 is as good as a literal, and can be half of a pair.
+        let one = Literal(0x3f80_0000);
+        assert_eq!(
+            shrunk(&[fma(d, a, b, Inline(242))]),
+            [inst(Op::V_FMAAK_F32, &[d], &[a, b, one])]
+        );
+        // Nothing is shorter here.
+        assert_eq!(shrunk(&[fma(d, a, b, V(9))]), [fma(d, a, b, V(9))]);
+        let mut negated = fma(d, a, b, d);
+        negated.mods.neg = 1;
+        assert_eq!(shrunk(&[negated]), [negated]);
+    }
+
+    #[test]
+    fn comparisons_are_mirrored_to_reach_vcc() {
+        let compare = |op, a, b| inst(op, &[Operand::VCC], &[a, b]);
+        let long = Inst {
+            encoding: Encoding::Vop3,
+            ..compare(Op::V_CMP_LT_F32, V(1), S(4))
+        };
+        assert_eq!(shrunk(&[long]), [compare(Op::V_CMP_GT_F32, S(4), V(1))]);
+        let long = Inst {
+            encoding: Encoding::Vop3,
+            ..compare(Op::V_CMP_NGE_F32, V(1), S(4))
+        };
+        assert_eq!(shrunk(&[long]), [compare(Op::V_CMP_NLE_F32, S(4), V(1))]);
+        let long = Inst {
+            encoding: Encoding::Vop3,
+            ..compare(Op::V_CMP_LE_U32, V(1), Inline(130))
+        };
+        assert_eq!(
+            shrunk(&[long]),
+            [compare(Op::V_CMP_GE_U32, Inline(130), V(1))]
+        );
+        // A mask that is not VCC needs the long form, whatever was asked for.
+        let masked = inst(Op::V_CMP_LT_F32, &[S(6)], &[V(1), V(2)]);
+        let long = Inst {
+            encoding: Encoding::Vop3,
+            ..masked
+        };
+        assert_eq!(shrunk(&[masked]), [long]);
+    }
+
+    #[test]
+    fn high_registers_of_16_bits_keep_the_long_form() {
+        let low = Inst {
+            encoding: Encoding::Vop3,
+            ..inst(Op::V_ADD_F16, &[V(127)], &[V(1), V(2)])
+        };
+        assert_eq!(shrunk(&[low])[0].encoding, Encoding::Native);
+        let high = Inst {
+            dst: [V(128), Operand::None],
+            ..low
+        };
+        assert_eq!(shrunk(&[high]), [high]);
+    }
+
+    #[test]
+    fn scc_is_kept_where_it_is_read() {
+        let add = inst(Op::S_ADD_U32, &[S(4)], &[S(4), Literal(0x1000)]);
+        let mut short = inst(Op::S_ADDK_I32, &[S(4)], &[]);
+        short.imm = 0x1000;
+        assert_eq!(shrunk(&[add]), [short]);
+        let carry = inst(Op::S_ADDC_U32, &[S(5)], &[S(5), Inline(128)]);
+        assert_eq!(shrunk(&[add, carry]), [add, carry]);
+        // The result says itself whether it is 0.
+        let and = inst(Op::S_AND_B32, &[S(4)], &[S(5), S(6)]);
+        let compare = inst(Op::S_CMP_LG_U32, &[], &[S(4), Inline(128)]);
+        assert_eq!(shrunk(&[and, compare]), [and]);
+        let between = inst(Op::S_MOV_B32, &[S(4)], &[S(7)]);
+        assert_eq!(shrunk(&[and, between, compare]), [and, between, compare]);
+    }
+}
