@@ -1,0 +1,618 @@
+//! Our SSA form as text of LLVM IR.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use anyhow::{Result, bail};
+use shader_compiler::ir::{
+    Access, Binary, Block, BlockId, Builtin, Combine, Elem, Function, Graph, Inst, Op, Pred, Role,
+    Space, Terminator, Ternary, Type, Unary, Value,
+};
+
+/// An argument of the LLVM kernel, in the order of its argument segment (natural alignment).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// u64 address of the binding.
+    Buffer(u32),
+    /// u32 size of the binding.
+    Size(u32),
+    /// u32: a dword of the immediates, by byte offset.
+    Immediate(u32),
+    /// u32: number of workgroups in a dimension.
+    Workgroups(u8),
+}
+
+/// A module with one kernel.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// LLVM IR.
+    pub text: String,
+    /// The kernel's arguments.
+    pub arguments: Vec<Argument>,
+}
+
+impl Module {
+    /// Writes a function as a module.
+    ///
+    /// # Errors
+    /// If an operation has no form here.
+    pub fn of(function: &Function) -> Result<Self> {
+        let graph = Graph::new(function);
+        let mut emitter = Emitter {
+            function,
+            graph: &graph,
+            names: HashMap::new(),
+            out: String::new(),
+            temporaries: 0,
+        };
+        for block in function.blocks.iter().flat_map(|block| &block.insts) {
+            if let (Op::Const(bits), Some(result)) = (&block.op, block.result) {
+                let text = constant(*bits, function.ty(result));
+                emitter.names.insert(result, text);
+            }
+        }
+        for &block in &graph.order {
+            emitter.block(block)?;
+        }
+        let arguments = arguments(function);
+        let body = std::mem::take(&mut emitter.out);
+        Ok(Self {
+            text: assemble(function, &arguments, &body),
+            arguments,
+        })
+    }
+}
+
+fn arguments(function: &Function) -> Vec<Argument> {
+    let count = |n: usize| u32::try_from(n).expect("few bindings");
+    let buffers = (0..count(function.bindings.len())).map(Argument::Buffer);
+    let sizes = (0..count(function.bindings.len())).map(Argument::Size);
+    let immediates = (0..function.immediate_bytes.div_ceil(4)).map(|k| Argument::Immediate(4 * k));
+    let groups = (0..3).map(Argument::Workgroups);
+    buffers.chain(sizes).chain(immediates).chain(groups).collect()
+}
+
+fn argument_text(function: &Function, argument: &Argument) -> String {
+    match argument {
+        Argument::Buffer(index) if function.bindings[*index as usize].written => {
+            format!("ptr addrspace(1) noalias align 256 %buffer{index}")
+        }
+        Argument::Buffer(index) => format!("ptr addrspace(1) noalias readonly align 256 %buffer{index}"),
+        Argument::Size(index) => format!("i32 %size{index}"),
+        Argument::Immediate(offset) => format!("i32 %immediate{offset}"),
+        Argument::Workgroups(k) => format!("i32 %groups{k}"),
+    }
+}
+
+fn assemble(function: &Function, arguments: &[Argument], body: &str) -> String {
+    let parameters: Vec<String> = arguments.iter().map(|a| argument_text(function, a)).collect();
+    let [x, y, z] = function.workgroup_size;
+    let threads = x * y * z;
+    let shared = match function.shared_bytes {
+        0 => String::new(),
+        bytes => format!("@shared = internal addrspace(3) global [{bytes} x i8] undef, align 16\n"),
+    };
+    format!(
+        "{shared}define amdgpu_kernel void @kernel({}) #0 !reqd_work_group_size !0 {{\n{body}}}\n\
+         attributes #0 = {{ nounwind convergent \"amdgpu-flat-work-group-size\"=\"{threads},{threads}\" \
+         \"uniform-work-group-size\"=\"true\" \"amdgpu-no-implicitarg-ptr\" }}\n\
+         !0 = !{{i32 {x}, i32 {y}, i32 {z}}}\n!1 = !{{float 2.5}}\n",
+        parameters.join(", ")
+    )
+}
+
+/// The LLVM type of values of a type.
+pub(super) fn ty(ty: Type) -> String {
+    match ty {
+        Type::Bool => "i1".into(),
+        Type::I32 => "i32".into(),
+        Type::I64 => "i64".into(),
+        Type::I16 => "i16".into(),
+        Type::F32 => "float".into(),
+        Type::F16 => "half".into(),
+        Type::F16x2 => "<2 x half>".into(),
+        Type::Words(n) => format!("<{n} x i32>"),
+        Type::Tile(Role::C, Elem::F32) => "<8 x float>".into(),
+        Type::Tile(..) => "<16 x half>".into(),
+    }
+}
+
+fn constant(bits: u64, of: Type) -> String {
+    match of {
+        Type::Bool => (bits & 1).to_string(),
+        Type::I32 => (bits as u32 as i32).to_string(),
+        Type::I64 => (bits as i64).to_string(),
+        Type::I16 => (bits as u16 as i16).to_string(),
+        Type::F16 => format!("bitcast (i16 {} to half)", bits as u16 as i16),
+        _ => format!("bitcast (i32 {} to {})", bits as u32 as i32, ty(of)),
+    }
+}
+
+/// Writes the body.
+pub(super) struct Emitter<'a> {
+    pub(super) function: &'a Function,
+    graph: &'a Graph,
+    names: HashMap<Value, String>,
+    pub(super) out: String,
+    temporaries: u32,
+}
+
+impl Emitter<'_> {
+    /// Writes `%tN = text` and gives the name.
+    pub(super) fn temporary(&mut self, text: &str) -> String {
+        self.temporaries += 1;
+        let name = format!("%t{}", self.temporaries);
+        let _ = writeln!(self.out, "  {name} = {text}");
+        name
+    }
+
+    pub(super) fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "  {text}");
+    }
+
+    /// The operand text of a value, without its type.
+    pub(super) fn name(&self, value: Value) -> String {
+        match self.names.get(&value) {
+            Some(text) => text.clone(),
+            None => format!("%v{}", value.0),
+        }
+    }
+
+    /// Type and operand text.
+    pub(super) fn typed(&self, value: Value) -> String {
+        format!("{} {}", ty(self.function.ty(value)), self.name(value))
+    }
+
+    fn block(&mut self, block: BlockId) -> Result<()> {
+        let function = self.function;
+        let data = &function.blocks[block.index()];
+        let _ = writeln!(self.out, "b{}:", block.0);
+        for (place, parameter) in data.parameters.iter().enumerate() {
+            self.phi(block, place, *parameter);
+        }
+        for inst in &data.insts {
+            self.inst(inst)?;
+        }
+        self.terminator(data);
+        Ok(())
+    }
+
+    fn phi(&mut self, block: BlockId, place: usize, parameter: Value) {
+        let mut ways = Vec::new();
+        for from in &self.graph.predecessors[block.index()] {
+            if !self.graph.reachable(*from) {
+                continue;
+            }
+            let targets = self.function.blocks[from.index()].terminator.targets();
+            for target in targets.iter().filter(|target| target.block == block) {
+                let way = format!("[ {}, %b{} ]", self.name(target.arguments[place]), from.0);
+                if !ways.contains(&way) {
+                    ways.push(way);
+                }
+            }
+        }
+        let text = format!("phi {} {}", ty(self.function.ty(parameter)), ways.join(", "));
+        let _ = writeln!(self.out, "  %v{} = {text}", parameter.0);
+    }
+
+    fn terminator(&mut self, block: &Block) {
+        let text = match &block.terminator {
+            Terminator::Jump(target) => format!("br label %b{}", target.block.0),
+            Terminator::Branch {
+                condition,
+                then,
+                otherwise,
+                ..
+            } => format!(
+                "br i1 {}, label %b{}, label %b{}",
+                self.name(*condition),
+                then.block.0,
+                otherwise.block.0
+            ),
+            Terminator::Return => "ret void".into(),
+            Terminator::Unreachable => "unreachable".into(),
+        };
+        self.line(&text);
+    }
+
+    fn inst(&mut self, inst: &Inst) -> Result<()> {
+        let result_type = inst.result.map(|result| self.function.ty(result));
+        let value = self.operation(&inst.op, result_type)?;
+        if let Some(result) = inst.result {
+            self.names.insert(result, value);
+        }
+        Ok(())
+    }
+
+    /// Writes an operation; the operand text of its result.
+    fn operation(&mut self, op: &Op, result: Option<Type>) -> Result<String> {
+        let text = match op {
+            Op::Const(bits) => return Ok(constant(*bits, result.unwrap_or(Type::I32))),
+            Op::Undef => return Ok("poison".into()),
+            Op::Builtin(builtin) => return Ok(self.builtin(*builtin)),
+            Op::BufferSize(index) => return Ok(format!("%size{index}")),
+            Op::Unary(op, a) => return self.unary(*op, *a, result.unwrap_or(Type::I32)),
+            Op::Binary(op, [a, b]) => return self.binary(*op, *a, *b),
+            Op::Ternary(op, values) => return self.ternary(*op, *values),
+            Op::Compare(pred, [a, b]) => {
+                format!("{} {}, {}", predicate(*pred), self.typed(*a), self.name(*b))
+            }
+            Op::Select([c, a, b]) => {
+                format!("select i1 {}, {}, {}", self.name(*c), self.typed(*a), self.typed(*b))
+            }
+            Op::Pack([a, b]) => {
+                let low = format!("insertelement <2 x half> poison, {}, i32 0", self.typed(*a));
+                let low = self.temporary(&low);
+                format!("insertelement <2 x half> {low}, {}, i32 1", self.typed(*b))
+            }
+            Op::PackFromF32([a, b]) => {
+                let halves = [a, b].map(|v| format!("fptrunc {} to half", self.typed(*v)));
+                let [low, high] = halves.map(|text| self.temporary(&text));
+                let low = self.temporary(&format!("insertelement <2 x half> poison, half {low}, i32 0"));
+                format!("insertelement <2 x half> {low}, half {high}, i32 1")
+            }
+            Op::Join(parts) => return Ok(self.join(parts)),
+            Op::Word(a, k) => return Ok(self.word(*a, *k, result.unwrap_or(Type::I32))),
+            Op::Load { space, offset, constant, access, .. } => {
+                return self.load(*space, *offset, *constant, *access, result.unwrap_or(Type::I32));
+            }
+            Op::Store { space, offset, constant, value, .. } => {
+                let pointer = self.pointer(*space, *offset, *constant)?;
+                let align = if self.function.ty(*value) == Type::F16 { 2 } else { 4 };
+                self.line(&format!("store {}, {pointer}, align {align}", self.typed(*value)));
+                return Ok(String::new());
+            }
+            Op::Atomic { space, offset, constant, combine, value } => {
+                let pointer = self.pointer(*space, *offset, *constant)?;
+                format!("atomicrmw {} {pointer}, {} syncscope(\"agent\") monotonic", atomic(*combine)?, self.typed(*value))
+            }
+            Op::AtomicCompare { space, offset, constant, new, expected } => {
+                let pointer = self.pointer(*space, *offset, *constant)?;
+                let pair = format!(
+                    "cmpxchg {pointer}, {}, {} syncscope(\"agent\") monotonic monotonic",
+                    self.typed(*expected), self.typed(*new)
+                );
+                let pair = self.temporary(&pair);
+                format!("extractvalue {{ i32, i1 }} {pair}, 0")
+            }
+            Op::Barrier { workgroup, .. } => {
+                let scope = if *workgroup { "workgroup" } else { "wavefront" };
+                self.line(&format!("fence syncscope(\"{scope}\") release"));
+                if *workgroup {
+                    self.line("call void @llvm.amdgcn.s.barrier()");
+                }
+                self.line(&format!("fence syncscope(\"{scope}\") acquire"));
+                return Ok(String::new());
+            }
+            Op::Subgroup(..) | Op::Shuffle(..) | Op::BroadcastFirst(_) | Op::Ballot(_) | Op::Any(_) | Op::All(_) => {
+                return self.cross_lane(op, result.unwrap_or(Type::I32));
+            }
+            Op::TileSplat(_) | Op::TileLoad { .. } | Op::TileStore { .. } | Op::TileMulAdd(_) | Op::TileBinary(..) | Op::TileScale(..) => {
+                return self.tile(op, result);
+            }
+            Op::LocalLoad(..) | Op::LocalStore(..) => bail!("variables must be values before LLVM sees them"),
+        };
+        Ok(self.temporary(&text))
+    }
+
+    fn builtin(&mut self, builtin: Builtin) -> String {
+        let axis = |k: u8| ["x", "y", "z"][usize::from(k)];
+        match builtin {
+            Builtin::LocalInvocationId(k) => self.temporary(&format!("call i32 @llvm.amdgcn.workitem.id.{}()", axis(k))),
+            Builtin::WorkgroupId(k) => self.temporary(&format!("call i32 @llvm.amdgcn.workgroup.id.{}()", axis(k))),
+            Builtin::NumWorkgroups(k) => format!("%groups{k}"),
+            Builtin::SubgroupInvocationId => self.lane(),
+            Builtin::SubgroupId => {
+                let [x, y, _] = self.function.workgroup_size;
+                let ids = ["x", "y", "z"].map(|axis| format!("call i32 @llvm.amdgcn.workitem.id.{axis}()"));
+                let [a, b, c] = ids.map(|text| self.temporary(&text));
+                let b = self.temporary(&format!("mul nuw i32 {b}, {x}"));
+                let c = self.temporary(&format!("mul nuw i32 {c}, {}", x * y));
+                let sum = self.temporary(&format!("add nuw i32 {a}, {b}"));
+                let sum = self.temporary(&format!("add nuw i32 {sum}, {c}"));
+                let wave = self.temporary(&format!("lshr i32 {sum}, 5"));
+                self.temporary(&format!("call i32 @llvm.amdgcn.readfirstlane.i32(i32 {wave})"))
+            }
+        }
+    }
+
+    /// The lane's number in the wave.
+    pub(super) fn lane(&mut self) -> String {
+        self.temporary("call i32 @llvm.amdgcn.mbcnt.lo(i32 -1, i32 0)")
+    }
+
+    /// `ptr` operand of an access.
+    pub(super) fn pointer(&mut self, space: Space, offset: Value, constant: u32) -> Result<String> {
+        let offset = self.name(offset);
+        Ok(self.pointer_at(space, &offset, constant))
+    }
+
+    /// The same for an offset in text.
+    pub(super) fn pointer_at(&mut self, space: Space, offset: &str, constant: u32) -> String {
+        match space {
+            Space::Shared => {
+                let base = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(3) @shared, i32 {offset}"));
+                let at = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(3) {base}, i32 {constant}"));
+                format!("ptr addrspace(3) {at}")
+            }
+            Space::Buffer(index) => {
+                let wide = self.temporary(&format!("zext i32 {offset} to i64"));
+                let base = format!("getelementptr inbounds i8, ptr addrspace(1) %buffer{index}, i64 {wide}");
+                let base = self.temporary(&base);
+                let at = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(1) {base}, i64 {constant}"));
+                format!("ptr addrspace(1) {at}")
+            }
+            Space::Arguments => unreachable!("immediates are arguments of the kernel"),
+        }
+    }
+
+    fn load(&mut self, space: Space, offset: Value, constant: u32, access: Access, result: Type) -> Result<String> {
+        if space == Space::Arguments {
+            return self.immediate(offset, constant, result);
+        }
+        let pointer = self.pointer(space, offset, constant)?;
+        let align = if access == Access::Half { 2 } else { 4 };
+        Ok(self.temporary(&format!("load {}, {pointer}, align {align}", ty(result))))
+    }
+
+    fn immediate(&mut self, offset: Value, constant: u32, result: Type) -> Result<String> {
+        let Some(base) = self.names.get(&offset).and_then(|text| text.parse::<u32>().ok()) else {
+            bail!("an immediate with a varying index has no LLVM form here");
+        };
+        let at = base + constant;
+        if let Type::Words(n) = result {
+            let mut whole = String::from("poison");
+            for k in 0..u32::from(n) {
+                let text = format!("insertelement <{n} x i32> {whole}, i32 %immediate{}, i32 {k}", at + 4 * k);
+                whole = self.temporary(&text);
+            }
+            return Ok(whole);
+        }
+        if result == Type::I32 {
+            return Ok(format!("%immediate{at}"));
+        }
+        Ok(self.temporary(&format!("bitcast i32 %immediate{at} to {}", ty(result))))
+    }
+
+    fn join(&mut self, parts: &[Value]) -> String {
+        let n = parts.len();
+        let mut whole = String::from("poison");
+        for (k, part) in parts.iter().enumerate() {
+            let word = self.as_word(*part);
+            whole = self.temporary(&format!("insertelement <{n} x i32> {whole}, i32 {word}, i32 {k}"));
+        }
+        whole
+    }
+
+    fn as_word(&mut self, value: Value) -> String {
+        match self.function.ty(value) {
+            Type::I32 => self.name(value),
+            _ => self.temporary(&format!("bitcast {} to i32", self.typed(value))),
+        }
+    }
+
+    fn word(&mut self, a: Value, k: u8, result: Type) -> String {
+        let word = match self.function.ty(a) {
+            Type::I64 => {
+                let shifted = self.temporary(&format!("lshr {}, {}", self.typed(a), 32 * u32::from(k)));
+                self.temporary(&format!("trunc i64 {shifted} to i32"))
+            }
+            _ => self.temporary(&format!("extractelement {}, i32 {k}", self.typed(a))),
+        };
+        match result {
+            Type::I32 => word,
+            _ => self.temporary(&format!("bitcast i32 {word} to {}", ty(result))),
+        }
+    }
+
+    fn unary(&mut self, op: Unary, a: Value, result: Type) -> Result<String> {
+        let operand = self.typed(a);
+        let name = self.name(a);
+        let from = self.function.ty(a);
+        let to = ty(result);
+        let suffix = suffix(from);
+        let call = |intrinsic: &str| format!("call contract {to} @llvm.{intrinsic}.{suffix}({operand})");
+        let text = match op {
+            Unary::INeg => format!("sub {} 0, {name}", ty(from)),
+            Unary::Not => format!("xor {operand}, {}", if from == Type::Bool { "true" } else { "-1" }),
+            Unary::FNeg => format!("fneg {operand}"),
+            Unary::FAbs => call("fabs"),
+            Unary::SAbs => format!("call {to} @llvm.abs.{suffix}({operand}, i1 false)"),
+            // The machine's own approximations, which WGSL's accuracy allows.
+            Unary::Sqrt => call("amdgcn.sqrt"),
+            Unary::Rsqrt => call("amdgcn.rsq"),
+            Unary::Rcp => call("amdgcn.rcp"),
+            Unary::Exp2 => call("amdgcn.exp2"),
+            Unary::Log2 => call("amdgcn.log"),
+            Unary::Sin | Unary::Cos => {
+                let turns = format!("fmul contract {operand}, 0x3FC45F3060000000");
+                let turns = self.temporary(&turns);
+                let name = if op == Unary::Sin { "sin" } else { "cos" };
+                format!("call contract {to} @llvm.amdgcn.{name}.{suffix}({to} {turns})")
+            }
+            Unary::Floor => call("floor"),
+            Unary::Ceil => call("ceil"),
+            Unary::Trunc => call("trunc"),
+            Unary::Round => call("rint"),
+            Unary::Fract => call("amdgcn.fract"),
+            Unary::PopCount => call("ctpop").replace(" contract", ""),
+            Unary::ReverseBits => call("bitreverse").replace(" contract", ""),
+            Unary::Clz => format!("call {to} @llvm.ctlz.{suffix}({operand}, i1 false)"),
+            Unary::Ctz => format!("call {to} @llvm.cttz.{suffix}({operand}, i1 false)"),
+            Unary::F32FromS | Unary::F16FromS => format!("sitofp {operand} to {to}"),
+            Unary::F32FromU | Unary::F16FromU => format!("uitofp {operand} to {to}"),
+            Unary::SFromF32 | Unary::SFromF16 => format!("call {to} @llvm.fptosi.sat.{to}.{suffix}({operand})"),
+            Unary::UFromF32 | Unary::UFromF16 => format!("call {to} @llvm.fptoui.sat.{to}.{suffix}({operand})"),
+            Unary::F32FromF16 => format!("fpext {operand} to {to}"),
+            Unary::F16FromF32 => format!("fptrunc {operand} to {to}"),
+            Unary::ZeroExtend => format!("zext {operand} to {to}"),
+            Unary::SignExtend => format!("sext {operand} to {to}"),
+            Unary::Truncate => format!("trunc {operand} to {to}"),
+            Unary::F32FromByte(k) => {
+                let byte = self.temporary(&format!("lshr {operand}, {}", 8 * u32::from(k)));
+                let byte = self.temporary(&format!("and i32 {byte}, 255"));
+                format!("uitofp i32 {byte} to float")
+            }
+            Unary::Half(k) => format!("extractelement {operand}, i32 {k}"),
+            Unary::Bitcast if from == result => return Ok(name),
+            Unary::Bitcast => format!("bitcast {operand} to {to}"),
+        };
+        Ok(self.temporary(&text))
+    }
+
+    fn binary(&mut self, op: Binary, a: Value, b: Value) -> Result<String> {
+        let from = self.function.ty(a);
+        let plain = match op {
+            Binary::IAdd => "add",
+            Binary::ISub => "sub",
+            Binary::IMul => "mul",
+            Binary::And => "and",
+            Binary::Or => "or",
+            Binary::Xor => "xor",
+            Binary::FAdd => "fadd contract",
+            Binary::FSub => "fsub contract",
+            Binary::FMul => "fmul contract",
+            Binary::FRem => "frem",
+            _ => "",
+        };
+        if !plain.is_empty() {
+            return Ok(self.temporary(&format!("{plain} {}, {}", self.typed(a), self.name(b))));
+        }
+        let minmax = match op {
+            Binary::UMin => "umin",
+            Binary::UMax => "umax",
+            Binary::SMin => "smin",
+            Binary::SMax => "smax",
+            Binary::FMin => "minnum",
+            Binary::FMax => "maxnum",
+            _ => "",
+        };
+        if !minmax.is_empty() {
+            let (ty, suffix) = (ty(from), suffix(from));
+            let text = format!("call {ty} @llvm.{minmax}.{suffix}({}, {})", self.typed(a), self.typed(b));
+            return Ok(self.temporary(&text));
+        }
+        match op {
+            Binary::FDiv => {
+                let text = format!("fdiv contract {}, {}, !fpmath !1", self.typed(a), self.name(b));
+                Ok(self.temporary(&text))
+            }
+            Binary::Shl | Binary::ShrU | Binary::ShrS => {
+                let bits = match from {
+                    Type::I64 => 64,
+                    Type::I16 => 16,
+                    _ => 32,
+                };
+                let count = self.temporary(&format!("and i32 {}, {}", self.name(b), bits - 1));
+                let count = match from {
+                    Type::I64 => self.temporary(&format!("zext i32 {count} to i64")),
+                    Type::I16 => self.temporary(&format!("trunc i32 {count} to i16")),
+                    _ => count,
+                };
+                let name = match op {
+                    Binary::Shl => "shl",
+                    Binary::ShrU => "lshr",
+                    _ => "ashr",
+                };
+                Ok(self.temporary(&format!("{name} {}, {count}", self.typed(a))))
+            }
+            Binary::UMulHi | Binary::SMulHi => {
+                let extend = if op == Binary::UMulHi { "zext" } else { "sext" };
+                let wide = [a, b].map(|v| format!("{extend} {} to i64", self.typed(v)));
+                let [x, y] = wide.map(|text| self.temporary(&text));
+                let product = self.temporary(&format!("mul i64 {x}, {y}"));
+                let high = self.temporary(&format!("lshr i64 {product}, 32"));
+                Ok(self.temporary(&format!("trunc i64 {high} to i32")))
+            }
+            _ => self.division(op, a, b),
+        }
+    }
+
+    /// WGSL defines division by zero (and of the least by -1); LLVM does not.
+    fn division(&mut self, op: Binary, a: Value, b: Value) -> Result<String> {
+        let name = match op {
+            Binary::UDiv => "udiv",
+            Binary::URem => "urem",
+            Binary::SDiv => "sdiv",
+            Binary::SRem => "srem",
+            _ => bail!("{op:?} has no LLVM form here"),
+        };
+        let ty = ty(self.function.ty(a));
+        let mut bad = self.temporary(&format!("icmp eq {}, 0", self.typed(b)));
+        if matches!(op, Binary::SDiv | Binary::SRem) {
+            let minus = self.temporary(&format!("icmp eq {}, -1", self.typed(b)));
+            let least = self.temporary(&format!("icmp eq {}, {}", self.typed(a), i32::MIN));
+            let overflow = self.temporary(&format!("and i1 {minus}, {least}"));
+            bad = self.temporary(&format!("or i1 {bad}, {overflow}"));
+        }
+        let divisor = self.temporary(&format!("select i1 {bad}, {ty} 1, {}", self.typed(b)));
+        Ok(self.temporary(&format!("{name} {}, {divisor}", self.typed(a))))
+    }
+
+    fn ternary(&mut self, op: Ternary, values: [Value; 3]) -> Result<String> {
+        let [a, b, c] = values.map(|value| self.typed(value));
+        let ty = ty(self.function.ty(values[0]));
+        let suffix = suffix(self.function.ty(values[0]));
+        let text = match op {
+            Ternary::Fma => format!("call {ty} @llvm.fma.{suffix}({a}, {b}, {c})"),
+            Ternary::ExtractU => format!("call i32 @llvm.amdgcn.ubfe.i32({a}, {b}, {c})"),
+            Ternary::ExtractS => format!("call i32 @llvm.amdgcn.sbfe.i32({a}, {b}, {c})"),
+            Ternary::BitInsert => {
+                let name = values.map(|value| self.name(value));
+                let yes = self.temporary(&format!("and i32 {}, {}", name[0], name[1]));
+                let inverse = self.temporary(&format!("xor i32 {}, -1", name[0]));
+                let no = self.temporary(&format!("and i32 {inverse}, {}", name[2]));
+                format!("or disjoint i32 {yes}, {no}")
+            }
+            Ternary::Dot4S => format!("call i32 @llvm.amdgcn.sudot4(i1 true, {a}, i1 true, {b}, {c}, i1 false)"),
+            Ternary::Dot4U => format!("call i32 @llvm.amdgcn.udot4({a}, {b}, {c}, i1 false)"),
+            Ternary::Dot2F16 => format!("call float @llvm.amdgcn.fdot2({a}, {b}, {c}, i1 false)"),
+        };
+        Ok(self.temporary(&text))
+    }
+}
+
+/// How intrinsics name a type.
+pub(super) const fn suffix(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "i1",
+        Type::I64 => "i64",
+        Type::I16 => "i16",
+        Type::F32 => "f32",
+        Type::F16 => "f16",
+        Type::F16x2 => "v2f16",
+        _ => "i32",
+    }
+}
+
+const fn predicate(pred: Pred) -> &'static str {
+    match pred {
+        Pred::Eq => "icmp eq",
+        Pred::Ne => "icmp ne",
+        Pred::ULt => "icmp ult",
+        Pred::ULe => "icmp ule",
+        Pred::SLt => "icmp slt",
+        Pred::SLe => "icmp sle",
+        Pred::FEq => "fcmp oeq",
+        Pred::FNe => "fcmp une",
+        Pred::FLt => "fcmp olt",
+        Pred::FLe => "fcmp ole",
+        Pred::FUnordered => "fcmp uno",
+    }
+}
+
+fn atomic(combine: Combine) -> Result<&'static str> {
+    Ok(match combine {
+        Combine::IAdd => "add",
+        Combine::UMin => "umin",
+        Combine::UMax => "umax",
+        Combine::SMin => "min",
+        Combine::SMax => "max",
+        Combine::And => "and",
+        Combine::Or => "or",
+        Combine::Xor => "xor",
+        Combine::FAdd => "fadd",
+        Combine::Exchange => "xchg",
+        other => bail!("atomic {other:?} has no LLVM form here"),
+    })
+}
