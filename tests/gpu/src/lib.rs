@@ -6,4 +6,5 @@
 
 pub mod cases;
 pub mod device;
+pub mod llvm;
 pub mod vulkan;

@@ -18,8 +18,10 @@ impl Emitter<'_> {
             }
             Op::BroadcastFirst(value) => {
                 let word = self.word_of(*value, result);
-                let word = self.temporary(&format!("call i32 @llvm.amdgcn.readfirstlane.i32(i32 {word})"));
-                Ok(self.from_word(&word, result))
+                let word = self.temporary(&format!(
+                    "call i32 @llvm.amdgcn.readfirstlane.i32(i32 {word})"
+                ));
+                Ok(self.of_word(&word, result))
             }
             Op::Ballot(value) => Ok(self.ballot(*value)),
             Op::Any(value) => {
@@ -47,7 +49,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn from_word(&mut self, word: &str, to: Type) -> String {
+    fn of_word(&mut self, word: &str, to: Type) -> String {
         match to {
             Type::I32 => word.to_owned(),
             _ => self.temporary(&format!("bitcast i32 {word} to {}", ty(to))),
@@ -61,14 +63,14 @@ impl Emitter<'_> {
             let other = self.temporary(&format!(
                 "call i32 @llvm.amdgcn.update.dpp.i32(i32 0, i32 {word}, i32 {control}, i32 15, i32 15, i1 true)"
             ));
-            let other = self.from_word(&other, result);
+            let other = self.of_word(&other, result);
             sum = self.combine(combine, &sum, &other, result)?;
         }
         let word = self.bits_of(&sum, result);
         let other = self.temporary(&format!(
             "call i32 @llvm.amdgcn.permlanex16.i32(i32 {word}, i32 {word}, i32 1985229328, i32 -19088744, i1 false, i1 false)"
         ));
-        let other = self.from_word(&other, result);
+        let other = self.of_word(&other, result);
         self.combine(combine, &sum, &other, result)
     }
 
@@ -114,6 +116,6 @@ impl Emitter<'_> {
         let word = self.word_of(value, result);
         let text = format!("call i32 @llvm.amdgcn.ds.bpermute(i32 {address}, i32 {word})");
         let word = self.temporary(&text);
-        Ok(self.from_word(&word, result))
+        Ok(self.of_word(&word, result))
     }
 }

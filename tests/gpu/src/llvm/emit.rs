@@ -69,7 +69,11 @@ fn arguments(function: &Function) -> Vec<Argument> {
     let sizes = (0..count(function.bindings.len())).map(Argument::Size);
     let immediates = (0..function.immediate_bytes.div_ceil(4)).map(|k| Argument::Immediate(4 * k));
     let groups = (0..3).map(Argument::Workgroups);
-    buffers.chain(sizes).chain(immediates).chain(groups).collect()
+    buffers
+        .chain(sizes)
+        .chain(immediates)
+        .chain(groups)
+        .collect()
 }
 
 fn argument_text(function: &Function, argument: &Argument) -> String {
@@ -77,7 +81,9 @@ fn argument_text(function: &Function, argument: &Argument) -> String {
         Argument::Buffer(index) if function.bindings[*index as usize].written => {
             format!("ptr addrspace(1) noalias align 256 %buffer{index}")
         }
-        Argument::Buffer(index) => format!("ptr addrspace(1) noalias readonly align 256 %buffer{index}"),
+        Argument::Buffer(index) => {
+            format!("ptr addrspace(1) noalias readonly align 256 %buffer{index}")
+        }
         Argument::Size(index) => format!("i32 %size{index}"),
         Argument::Immediate(offset) => format!("i32 %immediate{offset}"),
         Argument::Workgroups(k) => format!("i32 %groups{k}"),
@@ -85,7 +91,10 @@ fn argument_text(function: &Function, argument: &Argument) -> String {
 }
 
 fn assemble(function: &Function, arguments: &[Argument], body: &str) -> String {
-    let parameters: Vec<String> = arguments.iter().map(|a| argument_text(function, a)).collect();
+    let parameters: Vec<String> = arguments
+        .iter()
+        .map(|a| argument_text(function, a))
+        .collect();
     let [x, y, z] = function.workgroup_size;
     let threads = x * y * z;
     let shared = match function.shared_bytes {
@@ -191,7 +200,11 @@ impl Emitter<'_> {
                 }
             }
         }
-        let text = format!("phi {} {}", ty(self.function.ty(parameter)), ways.join(", "));
+        let text = format!(
+            "phi {} {}",
+            ty(self.function.ty(parameter)),
+            ways.join(", ")
+        );
         let _ = writeln!(self.out, "  %v{} = {text}", parameter.0);
     }
 
@@ -238,7 +251,12 @@ impl Emitter<'_> {
                 format!("{} {}, {}", predicate(*pred), self.typed(*a), self.name(*b))
             }
             Op::Select([c, a, b]) => {
-                format!("select i1 {}, {}, {}", self.name(*c), self.typed(*a), self.typed(*b))
+                format!(
+                    "select i1 {}, {}, {}",
+                    self.name(*c),
+                    self.typed(*a),
+                    self.typed(*b)
+                )
             }
             Op::Pack([a, b]) => {
                 let low = format!("insertelement <2 x half> poison, {}, i32 0", self.typed(*a));
@@ -248,29 +266,73 @@ impl Emitter<'_> {
             Op::PackFromF32([a, b]) => {
                 let halves = [a, b].map(|v| format!("fptrunc {} to half", self.typed(*v)));
                 let [low, high] = halves.map(|text| self.temporary(&text));
-                let low = self.temporary(&format!("insertelement <2 x half> poison, half {low}, i32 0"));
+                let low = self.temporary(&format!(
+                    "insertelement <2 x half> poison, half {low}, i32 0"
+                ));
                 format!("insertelement <2 x half> {low}, half {high}, i32 1")
             }
             Op::Join(parts) => return Ok(self.join(parts)),
             Op::Word(a, k) => return Ok(self.word(*a, *k, result.unwrap_or(Type::I32))),
-            Op::Load { space, offset, constant, access, .. } => {
-                return self.load(*space, *offset, *constant, *access, result.unwrap_or(Type::I32));
+            Op::Load {
+                space,
+                offset,
+                constant,
+                access,
+                ..
+            } => {
+                return self.load(
+                    *space,
+                    *offset,
+                    *constant,
+                    *access,
+                    result.unwrap_or(Type::I32),
+                );
             }
-            Op::Store { space, offset, constant, value, .. } => {
+            Op::Store {
+                space,
+                offset,
+                constant,
+                value,
+                ..
+            } => {
                 let pointer = self.pointer(*space, *offset, *constant)?;
-                let align = if self.function.ty(*value) == Type::F16 { 2 } else { 4 };
-                self.line(&format!("store {}, {pointer}, align {align}", self.typed(*value)));
+                let align = if self.function.ty(*value) == Type::F16 {
+                    2
+                } else {
+                    4
+                };
+                self.line(&format!(
+                    "store {}, {pointer}, align {align}",
+                    self.typed(*value)
+                ));
                 return Ok(String::new());
             }
-            Op::Atomic { space, offset, constant, combine, value } => {
+            Op::Atomic {
+                space,
+                offset,
+                constant,
+                combine,
+                value,
+            } => {
                 let pointer = self.pointer(*space, *offset, *constant)?;
-                format!("atomicrmw {} {pointer}, {} syncscope(\"agent\") monotonic", atomic(*combine)?, self.typed(*value))
+                format!(
+                    "atomicrmw {} {pointer}, {} syncscope(\"agent\") monotonic",
+                    atomic(*combine)?,
+                    self.typed(*value)
+                )
             }
-            Op::AtomicCompare { space, offset, constant, new, expected } => {
+            Op::AtomicCompare {
+                space,
+                offset,
+                constant,
+                new,
+                expected,
+            } => {
                 let pointer = self.pointer(*space, *offset, *constant)?;
                 let pair = format!(
                     "cmpxchg {pointer}, {}, {} syncscope(\"agent\") monotonic monotonic",
-                    self.typed(*expected), self.typed(*new)
+                    self.typed(*expected),
+                    self.typed(*new)
                 );
                 let pair = self.temporary(&pair);
                 format!("extractvalue {{ i32, i1 }} {pair}, 0")
@@ -284,13 +346,25 @@ impl Emitter<'_> {
                 self.line(&format!("fence syncscope(\"{scope}\") acquire"));
                 return Ok(String::new());
             }
-            Op::Subgroup(..) | Op::Shuffle(..) | Op::BroadcastFirst(_) | Op::Ballot(_) | Op::Any(_) | Op::All(_) => {
+            Op::Subgroup(..)
+            | Op::Shuffle(..)
+            | Op::BroadcastFirst(_)
+            | Op::Ballot(_)
+            | Op::Any(_)
+            | Op::All(_) => {
                 return self.cross_lane(op, result.unwrap_or(Type::I32));
             }
-            Op::TileSplat(_) | Op::TileLoad { .. } | Op::TileStore { .. } | Op::TileMulAdd(_) | Op::TileBinary(..) | Op::TileScale(..) => {
+            Op::TileSplat(_)
+            | Op::TileLoad { .. }
+            | Op::TileStore { .. }
+            | Op::TileMulAdd(_)
+            | Op::TileBinary(..)
+            | Op::TileScale(..) => {
                 return self.tile(op, result);
             }
-            Op::LocalLoad(..) | Op::LocalStore(..) => bail!("variables must be values before LLVM sees them"),
+            Op::LocalLoad(..) | Op::LocalStore(..) => {
+                bail!("variables must be values before LLVM sees them")
+            }
         };
         Ok(self.temporary(&text))
     }
@@ -298,20 +372,27 @@ impl Emitter<'_> {
     fn builtin(&mut self, builtin: Builtin) -> String {
         let axis = |k: u8| ["x", "y", "z"][usize::from(k)];
         match builtin {
-            Builtin::LocalInvocationId(k) => self.temporary(&format!("call i32 @llvm.amdgcn.workitem.id.{}()", axis(k))),
-            Builtin::WorkgroupId(k) => self.temporary(&format!("call i32 @llvm.amdgcn.workgroup.id.{}()", axis(k))),
+            Builtin::LocalInvocationId(k) => {
+                self.temporary(&format!("call i32 @llvm.amdgcn.workitem.id.{}()", axis(k)))
+            }
+            Builtin::WorkgroupId(k) => {
+                self.temporary(&format!("call i32 @llvm.amdgcn.workgroup.id.{}()", axis(k)))
+            }
             Builtin::NumWorkgroups(k) => format!("%groups{k}"),
             Builtin::SubgroupInvocationId => self.lane(),
             Builtin::SubgroupId => {
                 let [x, y, _] = self.function.workgroup_size;
-                let ids = ["x", "y", "z"].map(|axis| format!("call i32 @llvm.amdgcn.workitem.id.{axis}()"));
+                let ids = ["x", "y", "z"]
+                    .map(|axis| format!("call i32 @llvm.amdgcn.workitem.id.{axis}()"));
                 let [a, b, c] = ids.map(|text| self.temporary(&text));
                 let b = self.temporary(&format!("mul nuw i32 {b}, {x}"));
                 let c = self.temporary(&format!("mul nuw i32 {c}, {}", x * y));
                 let sum = self.temporary(&format!("add nuw i32 {a}, {b}"));
                 let sum = self.temporary(&format!("add nuw i32 {sum}, {c}"));
                 let wave = self.temporary(&format!("lshr i32 {sum}, 5"));
-                self.temporary(&format!("call i32 @llvm.amdgcn.readfirstlane.i32(i32 {wave})"))
+                self.temporary(&format!(
+                    "call i32 @llvm.amdgcn.readfirstlane.i32(i32 {wave})"
+                ))
             }
         }
     }
@@ -331,22 +412,37 @@ impl Emitter<'_> {
     pub(super) fn pointer_at(&mut self, space: Space, offset: &str, constant: u32) -> String {
         match space {
             Space::Shared => {
-                let base = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(3) @shared, i32 {offset}"));
-                let at = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(3) {base}, i32 {constant}"));
+                let base = self.temporary(&format!(
+                    "getelementptr inbounds i8, ptr addrspace(3) @shared, i32 {offset}"
+                ));
+                let at = self.temporary(&format!(
+                    "getelementptr inbounds i8, ptr addrspace(3) {base}, i32 {constant}"
+                ));
                 format!("ptr addrspace(3) {at}")
             }
             Space::Buffer(index) => {
                 let wide = self.temporary(&format!("zext i32 {offset} to i64"));
-                let base = format!("getelementptr inbounds i8, ptr addrspace(1) %buffer{index}, i64 {wide}");
+                let base = format!(
+                    "getelementptr inbounds i8, ptr addrspace(1) %buffer{index}, i64 {wide}"
+                );
                 let base = self.temporary(&base);
-                let at = self.temporary(&format!("getelementptr inbounds i8, ptr addrspace(1) {base}, i64 {constant}"));
+                let at = self.temporary(&format!(
+                    "getelementptr inbounds i8, ptr addrspace(1) {base}, i64 {constant}"
+                ));
                 format!("ptr addrspace(1) {at}")
             }
             Space::Arguments => unreachable!("immediates are arguments of the kernel"),
         }
     }
 
-    fn load(&mut self, space: Space, offset: Value, constant: u32, access: Access, result: Type) -> Result<String> {
+    fn load(
+        &mut self,
+        space: Space,
+        offset: Value,
+        constant: u32,
+        access: Access,
+        result: Type,
+    ) -> Result<String> {
         if space == Space::Arguments {
             return self.immediate(offset, constant, result);
         }
@@ -356,14 +452,21 @@ impl Emitter<'_> {
     }
 
     fn immediate(&mut self, offset: Value, constant: u32, result: Type) -> Result<String> {
-        let Some(base) = self.names.get(&offset).and_then(|text| text.parse::<u32>().ok()) else {
+        let Some(base) = self
+            .names
+            .get(&offset)
+            .and_then(|text| text.parse::<u32>().ok())
+        else {
             bail!("an immediate with a varying index has no LLVM form here");
         };
         let at = base + constant;
         if let Type::Words(n) = result {
             let mut whole = String::from("poison");
             for k in 0..u32::from(n) {
-                let text = format!("insertelement <{n} x i32> {whole}, i32 %immediate{}, i32 {k}", at + 4 * k);
+                let text = format!(
+                    "insertelement <{n} x i32> {whole}, i32 %immediate{}, i32 {k}",
+                    at + 4 * k
+                );
                 whole = self.temporary(&text);
             }
             return Ok(whole);
@@ -379,7 +482,9 @@ impl Emitter<'_> {
         let mut whole = String::from("poison");
         for (k, part) in parts.iter().enumerate() {
             let word = self.as_word(*part);
-            whole = self.temporary(&format!("insertelement <{n} x i32> {whole}, i32 {word}, i32 {k}"));
+            whole = self.temporary(&format!(
+                "insertelement <{n} x i32> {whole}, i32 {word}, i32 {k}"
+            ));
         }
         whole
     }
@@ -394,7 +499,8 @@ impl Emitter<'_> {
     fn word(&mut self, a: Value, k: u8, result: Type) -> String {
         let word = match self.function.ty(a) {
             Type::I64 => {
-                let shifted = self.temporary(&format!("lshr {}, {}", self.typed(a), 32 * u32::from(k)));
+                let shifted =
+                    self.temporary(&format!("lshr {}, {}", self.typed(a), 32 * u32::from(k)));
                 self.temporary(&format!("trunc i64 {shifted} to i32"))
             }
             _ => self.temporary(&format!("extractelement {}, i32 {k}", self.typed(a))),
@@ -411,10 +517,14 @@ impl Emitter<'_> {
         let from = self.function.ty(a);
         let to = ty(result);
         let suffix = suffix(from);
-        let call = |intrinsic: &str| format!("call contract {to} @llvm.{intrinsic}.{suffix}({operand})");
+        let call =
+            |intrinsic: &str| format!("call contract {to} @llvm.{intrinsic}.{suffix}({operand})");
         let text = match op {
             Unary::INeg => format!("sub {} 0, {name}", ty(from)),
-            Unary::Not => format!("xor {operand}, {}", if from == Type::Bool { "true" } else { "-1" }),
+            Unary::Not => format!(
+                "xor {operand}, {}",
+                if from == Type::Bool { "true" } else { "-1" }
+            ),
             Unary::FNeg => format!("fneg {operand}"),
             Unary::FAbs => call("fabs"),
             Unary::SAbs => format!("call {to} @llvm.abs.{suffix}({operand}, i1 false)"),
@@ -441,8 +551,12 @@ impl Emitter<'_> {
             Unary::Ctz => format!("call {to} @llvm.cttz.{suffix}({operand}, i1 false)"),
             Unary::F32FromS | Unary::F16FromS => format!("sitofp {operand} to {to}"),
             Unary::F32FromU | Unary::F16FromU => format!("uitofp {operand} to {to}"),
-            Unary::SFromF32 | Unary::SFromF16 => format!("call {to} @llvm.fptosi.sat.{to}.{suffix}({operand})"),
-            Unary::UFromF32 | Unary::UFromF16 => format!("call {to} @llvm.fptoui.sat.{to}.{suffix}({operand})"),
+            Unary::SFromF32 | Unary::SFromF16 => {
+                format!("call {to} @llvm.fptosi.sat.{to}.{suffix}({operand})")
+            }
+            Unary::UFromF32 | Unary::UFromF16 => {
+                format!("call {to} @llvm.fptoui.sat.{to}.{suffix}({operand})")
+            }
             Unary::F32FromF16 => format!("fpext {operand} to {to}"),
             Unary::F16FromF32 => format!("fptrunc {operand} to {to}"),
             Unary::ZeroExtend => format!("zext {operand} to {to}"),
@@ -489,12 +603,20 @@ impl Emitter<'_> {
         };
         if !minmax.is_empty() {
             let (ty, suffix) = (ty(from), suffix(from));
-            let text = format!("call {ty} @llvm.{minmax}.{suffix}({}, {})", self.typed(a), self.typed(b));
+            let text = format!(
+                "call {ty} @llvm.{minmax}.{suffix}({}, {})",
+                self.typed(a),
+                self.typed(b)
+            );
             return Ok(self.temporary(&text));
         }
         match op {
             Binary::FDiv => {
-                let text = format!("fdiv contract {}, {}, !fpmath !1", self.typed(a), self.name(b));
+                let text = format!(
+                    "fdiv contract {}, {}, !fpmath !1",
+                    self.typed(a),
+                    self.name(b)
+                );
                 Ok(self.temporary(&text))
             }
             Binary::Shl | Binary::ShrU | Binary::ShrS => {
@@ -564,7 +686,9 @@ impl Emitter<'_> {
                 let no = self.temporary(&format!("and i32 {inverse}, {}", name[2]));
                 format!("or disjoint i32 {yes}, {no}")
             }
-            Ternary::Dot4S => format!("call i32 @llvm.amdgcn.sudot4(i1 true, {a}, i1 true, {b}, {c}, i1 false)"),
+            Ternary::Dot4S => {
+                format!("call i32 @llvm.amdgcn.sudot4(i1 true, {a}, i1 true, {b}, {c}, i1 false)")
+            }
             Ternary::Dot4U => format!("call i32 @llvm.amdgcn.udot4({a}, {b}, {c}, i1 false)"),
             Ternary::Dot2F16 => format!("call float @llvm.amdgcn.fdot2({a}, {b}, {c}, i1 false)"),
         };

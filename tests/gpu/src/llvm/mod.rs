@@ -46,12 +46,34 @@ pub fn compile(function: &ir::Function) -> Result<Compiled> {
         command.args(arguments).current_dir(folder.path());
         oracles::run(&mut command, "apt-get install llvm-19")
     };
-    run("opt-19", &["-O3", "-mtriple=amdgcn-amd-amdhsa", "-mcpu=gfx1100", "kernel.ll", "-o", "kernel.bc"])?;
-    let target = ["-O3", "-mtriple=amdgcn-amd-amdhsa", "-mcpu=gfx1100", "kernel.bc"];
+    run(
+        "opt-19",
+        &[
+            "-O3",
+            "-mtriple=amdgcn-amd-amdhsa",
+            "-mcpu=gfx1100",
+            "kernel.ll",
+            "-o",
+            "kernel.bc",
+        ],
+    )?;
+    let target = [
+        "-O3",
+        "-mtriple=amdgcn-amd-amdhsa",
+        "-mcpu=gfx1100",
+        "kernel.bc",
+    ];
     run("llc-19", &[&target[..], &["-o", "kernel.s"]].concat())?;
-    run("llc-19", &[&target[..], &["-filetype=obj", "-o", "kernel.o"]].concat())?;
+    run(
+        "llc-19",
+        &[&target[..], &["-filetype=obj", "-o", "kernel.o"]].concat(),
+    )?;
     let assembly = std::fs::read_to_string(place("kernel.s"))?;
-    ensure!(assembly.contains("s_endpgm"), "llc-19 wrote no kernel for {}", function.name);
+    ensure!(
+        assembly.contains("s_endpgm"),
+        "llc-19 wrote no kernel for {}",
+        function.name
+    );
     Ok(Compiled {
         assembly,
         object: std::fs::read(place("kernel.o"))?,
