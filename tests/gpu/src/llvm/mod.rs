@@ -6,6 +6,7 @@
 //!
 //! Not equal, on purpose: buffers are global pointers (what LLVM's own front ends use), not descriptors with a size.
 
+mod arithmetic;
 mod cross_lane;
 mod emit;
 mod tiles;
