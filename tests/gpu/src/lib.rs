@@ -7,4 +7,5 @@
 pub mod cases;
 pub mod device;
 pub mod llvm;
+pub mod random_programs;
 pub mod vulkan;
