@@ -111,16 +111,7 @@ pub fn vector(op: Op) -> Option<Vector> {
 
 /// As [`vector`]; `avx2` says whether the CPU has AVX2, FMA and F16C.
 fn vector_for(op: Op, avx2: bool) -> Option<Vector> {
-    const HOT: &[fn(Op, bool) -> Option<Vector>] = &[
-        bits::hot,
-        compare::hot,
-        convert::hot,
-        dot::hot,
-        float::hot,
-        half::hot,
-        integer::hot,
-    ];
-    const OTHER: &[fn(Op) -> Option<Vector>] = &[
+    const FAMILIES: &[fn(Op) -> Option<Vector>] = &[
         bits::vector,
         compare::vector,
         convert::vector,
@@ -132,10 +123,21 @@ fn vector_for(op: Op, avx2: bool) -> Option<Vector> {
         packed::vector,
         transcendental::vector,
     ];
-    let other = || OTHER.iter().find_map(|family| family(op));
-    HOT.iter()
-        .find_map(|family| family(op, avx2))
-        .or_else(other)
+    hot(op, avx2).or_else(|| FAMILIES.iter().find_map(|family| family(op)))
+}
+
+/// Of the instructions that have a function for CPUs with AVX2 and another one for those without.
+fn hot(op: Op, avx2: bool) -> Option<Vector> {
+    const FAMILIES: &[fn(Op, bool) -> Option<Vector>] = &[
+        bits::hot,
+        compare::hot,
+        convert::hot,
+        dot::hot,
+        float::hot,
+        half::hot,
+        integer::hot,
+    ];
+    FAMILIES.iter().find_map(|family| family(op, avx2))
 }
 
 /// The function of a scalar ALU instruction; `None` if it is not one of this module's.

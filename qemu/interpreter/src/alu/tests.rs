@@ -1,9 +1,10 @@
 //! Tests of the ALU functions.
 
-use gfx1100_isa::{Format, Op};
+use gfx1100_isa::{self as isa, Op};
 
-use super::{Inputs, Lanes, Outputs, lift, scalar, vector, vector_for};
-use crate::mode::Mode;
+use super::soft::{F16, F32, F64, Format};
+use super::{Inputs, Lanes, Outputs, hot, lift, scalar, vector, vector_for};
+use crate::mode::{Mode, Round};
 
 /// What the core does itself.
 const CORE: &[Op] = &[
@@ -52,13 +53,15 @@ const CORE: &[Op] = &[
 fn every_alu_instruction_has_its_function_and_no_other_has() {
     for &op in Op::ALL {
         let (is_vector, is_scalar) = match op.row().format {
-            Format::Vop1
-            | Format::Vop2
-            | Format::Vopc
-            | Format::Vop3
-            | Format::Vop3sd
-            | Format::Vop3p => (true, false),
-            Format::Sop1 | Format::Sop2 | Format::Sopc | Format::Sopk => (false, true),
+            isa::Format::Vop1
+            | isa::Format::Vop2
+            | isa::Format::Vopc
+            | isa::Format::Vop3
+            | isa::Format::Vop3sd
+            | isa::Format::Vop3p => (true, false),
+            isa::Format::Sop1 | isa::Format::Sop2 | isa::Format::Sopc | isa::Format::Sopk => {
+                (false, true)
+            }
             _ => (false, false),
         };
         let core = CORE.contains(&op);
@@ -188,6 +191,216 @@ fn measured_and_hand_made_values() {
         assert_eq!(
             actual, expected,
             "{op:?} of {sources:x?}: {actual:#x}, expected {expected:#x}"
+        );
+    }
+}
+
+/// Splitmix64: every failure replays from the seed in the test.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// The bits of a float of the format: half of them special or close to something special.
+    fn float(&mut self, format: Format) -> u64 {
+        let bits = self.next() & (format.sign() << 1).wrapping_sub(1);
+        let sign = bits & format.sign();
+        let few = self.next() >> 48;
+        match few % 12 {
+            0 => sign,
+            1 => sign | format.infinity(),
+            2 => bits | format.infinity(),
+            3 => sign | few >> 12,
+            4 => sign | (format.infinity() - 1 - (few >> 12)),
+            5 => sign | ((format.bias() as u64) << format.fraction) + (few >> 12),
+            _ => bits,
+        }
+    }
+
+    fn lanes(&mut self, format: Format) -> (Lanes, Lanes) {
+        let values: [u64; 32] = std::array::from_fn(|_| self.float(format));
+        (
+            values.map(|bits| bits as u32),
+            values.map(|bits| (bits >> 32) as u32),
+        )
+    }
+}
+
+/// A float instruction, its format, and what it is defined to be.
+type Defined = (Op, Format, fn([u64; 3], Round) -> u64);
+
+const DEFINED: &[Defined] = &[
+    (Op::V_ADD_F32, F32, |[a, b, _], round| F32.add(a, b, round)),
+    (Op::V_SUB_F32, F32, |[a, b, _], round| F32.sub(a, b, round)),
+    (Op::V_SUBREV_F32, F32, |[a, b, _], round| {
+        F32.sub(b, a, round)
+    }),
+    (Op::V_MUL_F32, F32, |[a, b, _], round| F32.mul(a, b, round)),
+    (Op::V_FMA_F32, F32, |[a, b, c], round| {
+        F32.fma(a, b, c, round)
+    }),
+    (Op::V_ADD_F64, F64, |[a, b, _], round| F64.add(a, b, round)),
+    (Op::V_MUL_F64, F64, |[a, b, _], round| F64.mul(a, b, round)),
+    (Op::V_FMA_F64, F64, |[a, b, c], round| {
+        F64.fma(a, b, c, round)
+    }),
+    (Op::V_ADD_F16, F16, |[a, b, _], round| F16.add(a, b, round)),
+    (Op::V_SUB_F16, F16, |[a, b, _], round| F16.sub(a, b, round)),
+    (Op::V_MUL_F16, F16, |[a, b, _], round| F16.mul(a, b, round)),
+    (Op::V_FMA_F16, F16, |[a, b, c], round| {
+        F16.fma(a, b, c, round)
+    }),
+    (Op::V_CVT_F16_F32, F32, |[a, ..], round| {
+        F32.convert(a, F16, round)
+    }),
+    (Op::V_CVT_F32_F16, F16, |[a, ..], round| {
+        F16.convert(a, F32, round)
+    }),
+];
+
+#[test]
+fn fast_arithmetic_is_the_defined_one() {
+    const SEED: u64 = 1;
+    let mut random = Random(SEED);
+    // MODE's rounding fields: nearest even, up, down, zero, in both.
+    for (field, round) in [Round::NearestEven, Round::Up, Round::Down, Round::Zero]
+        .into_iter()
+        .enumerate()
+    {
+        let mode = Mode(Mode::DEFAULT.0 | (field * 5) as u32);
+        for &(op, format, definition) in DEFINED {
+            for _ in 0..3000 {
+                let sources = [
+                    random.lanes(format),
+                    random.lanes(format),
+                    random.lanes(format),
+                ];
+                let (low, high) = (sources.map(|s| s.0), sources.map(|s| s.1));
+                let i = inputs(&low, &high, mode, false);
+                for avx2 in [false, lift::has_avx2()] {
+                    let o = run(op, avx2, &i);
+                    for lane in 0..32 {
+                        let wide = |low: &Lanes, high: &Lanes| {
+                            u64::from(low[lane]) | u64::from(high[lane]) << 32
+                        };
+                        let operands: [u64; 3] = std::array::from_fn(|n| wide(&low[n], &high[n]));
+                        let (actual, expected) =
+                            (wide(&o.low, &o.high), definition(operands, round));
+                        assert_eq!(
+                            actual, expected,
+                            "seed {SEED}, {op:?} {round:?} of {operands:x?}: {actual:x}, {expected:x}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_for_avx2_deliver_what_the_others_do() {
+    const SEED: u64 = 2;
+    let mut random = Random(SEED);
+    for &op in Op::ALL.iter().filter(|op| hot(**op, false).is_some()) {
+        for round in 0..400 {
+            let format = if round % 2 == 0 { F32 } else { F16 };
+            let sources = [
+                random.lanes(format),
+                random.lanes(format),
+                random.lanes(format),
+            ];
+            let (low, high) = (sources.map(|s| s.0), sources.map(|s| s.1));
+            let mut i = inputs(
+                &low,
+                &high,
+                Mode(Mode::DEFAULT.0 | random.next() as u32 & 0x20f),
+                false,
+            );
+            i.mask = random.next() as u32;
+            i.neg = round as u8 & 3;
+            i.clamp = round & 4 != 0;
+            let (a, b) = (run(op, lift::has_avx2(), &i), run(op, false, &i));
+            assert_eq!(
+                (a.low, a.high, a.mask),
+                (b.low, b.high, b.mask),
+                "seed {SEED}, {op:?} of {low:x?} {high:x?}"
+            );
+        }
+    }
+}
+
+/// The steps with which LLVM divides f32 and f64 (in order: scale, reciprocal, Newton, remainder, scale back, special cases).
+fn divide(double: bool, numerator: u64, denominator: u64) -> u64 {
+    let pick = |single: Op, wide: Op| if double { wide } else { single };
+    let (scale, rcp) = (
+        pick(Op::V_DIV_SCALE_F32, Op::V_DIV_SCALE_F64),
+        pick(Op::V_RCP_F32, Op::V_RCP_F64),
+    );
+    let (fma, mul) = (
+        pick(Op::V_FMA_F32, Op::V_FMA_F64),
+        pick(Op::V_MUL_F32, Op::V_MUL_F64),
+    );
+    let (fmas, fixup) = (
+        pick(Op::V_DIV_FMAS_F32, Op::V_DIV_FMAS_F64),
+        pick(Op::V_DIV_FIXUP_F32, Op::V_DIV_FIXUP_F64),
+    );
+    let mask = if double { u64::MAX } else { 0xffff_ffff };
+    let run = |op, sources: &[u64]| result(op, Mode::DEFAULT, sources, false).0 & mask;
+    let (sign, one) = if double {
+        (F64.sign(), 1.0_f64.to_bits())
+    } else {
+        (F32.sign(), 0x3f80_0000)
+    };
+    let d = run(scale, &[denominator, denominator, numerator]);
+    let (n, flag) = result(
+        scale,
+        Mode::DEFAULT,
+        &[numerator, denominator, numerator],
+        false,
+    );
+    let (n, minus_d) = (n & mask, d ^ sign);
+    let mut reciprocal = run(rcp, &[d]);
+    for _ in 0..if double { 2 } else { 1 } {
+        let error = run(fma, &[minus_d, reciprocal, one]);
+        reciprocal = run(fma, &[error, reciprocal, reciprocal]);
+    }
+    let mut quotient = run(mul, &[n, reciprocal]);
+    if !double {
+        let rest = run(fma, &[minus_d, quotient, n]);
+        quotient = run(fma, &[rest, reciprocal, quotient]);
+    }
+    let rest = run(fma, &[minus_d, quotient, n]);
+    let scaled = result(fmas, Mode::DEFAULT, &[rest, reciprocal, quotient], flag).0 & mask;
+    run(fixup, &[scaled, denominator, numerator])
+}
+
+#[test]
+fn scale_fmas_and_fixup_divide_correctly() {
+    const SEED: u64 = 3;
+    let mut random = Random(SEED);
+    for round in 0..200_000 {
+        let (a, b) = (random.float(F32), random.float(F32));
+        let expected = f32::from_bits(a as u32) / f32::from_bits(b as u32);
+        let actual = f32::from_bits(divide(false, a, b) as u32);
+        assert!(
+            actual.to_bits() == expected.to_bits() || actual.is_nan() && expected.is_nan(),
+            "seed {SEED}, round {round}: {a:#x} / {b:#x} = {:#x}, expected {:#x}",
+            actual.to_bits(),
+            expected.to_bits()
+        );
+        let (a, b) = (random.float(F64), random.float(F64));
+        let expected = f64::from_bits(a) / f64::from_bits(b);
+        let actual = f64::from_bits(divide(true, a, b));
+        assert!(
+            actual.to_bits() == expected.to_bits() || actual.is_nan() && expected.is_nan(),
+            "seed {SEED}, round {round}: {a:#x} / {b:#x} = {:#x}, expected {:#x}",
+            actual.to_bits(),
+            expected.to_bits()
         );
     }
 }
