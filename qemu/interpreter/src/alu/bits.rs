@@ -27,7 +27,7 @@ hot! {
     V_LSHLREV_B64 => two(|a: u32, b: u64| b << (a & 63));
     V_LSHRREV_B64 => two(|a: u32, b: u64| b >> (a & 63));
     V_ASHRREV_I64 => two(|a: u32, b: i64| b >> (a & 63));
-    V_PERM_B32 => three(perm);
+    V_PERM_B32 => perm();
     V_PACK_B32_F16 => two(|a: u16, b: u16| [a, b]);
 }
 
@@ -85,21 +85,21 @@ pub(super) fn leading_signs(a: i64, width: u32) -> u32 {
 }
 
 /// Each byte of the selector names a byte of the pair: 0 to 7 one of them (0 the lowest of the second source), 8 to 11 the
-/// sign of byte 1, 3, 5 or 7, 12 zero, 13 and up 0xff.
+/// sign of byte 1, 3, 5 or 7, 12 zero, 13 and up 0xff. Byte by byte rather than lane by lane, which makes plain vector loops.
 #[inline(always)]
-fn perm(a: u32, b: u32, selector: u32) -> u32 {
-    let bytes = pair(a, b);
-    let byte = |index: u32| {
-        let select = selector >> (8 * index) & 0xff;
-        let plain = (bytes >> (8 * (select & 7))) as u32 & 0xff;
-        let sign = (bytes >> (16 * (select & 3) + 15)) as u32 & 1;
-        let chosen = match select {
-            0..=7 => plain,
-            8..=11 => sign * 0xff,
-            12 => 0,
-            _ => 0xff,
-        };
-        chosen << (8 * index)
-    };
-    byte(0) | byte(1) | byte(2) | byte(3)
+fn perm(i: &Inputs<'_>, o: &mut Outputs) {
+    let mut results = [0; 32];
+    for byte in 0..4 {
+        for (lane, result) in results.iter_mut().enumerate() {
+            let (a, b) = (i.low[0][lane], i.low[1][lane]);
+            let select = i.low[2][lane] >> (8 * byte) & 0xff;
+            let plain = if select & 4 == 0 { b } else { a } >> (8 * (select & 3)) & 0xff;
+            let word = if select & 2 == 0 { b } else { a };
+            let sign = (word >> (16 * (select & 1) + 15) & 1) * 0xff;
+            let constant = if select == 12 { 0 } else { 0xff };
+            let special = if select < 12 { sign } else { constant };
+            *result |= if select < 8 { plain } else { special } << (8 * byte);
+        }
+    }
+    o.low = results;
 }

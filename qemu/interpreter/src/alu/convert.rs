@@ -54,6 +54,7 @@ hot! {
     V_CVT_I32_F32 => one(|a: f32| a as i32);
     V_CVT_F16_F32 => to_f16();
     V_CVT_F32_F16 => one(half::to_f32);
+    V_CVT_PK_RTZ_F16_F32 => two(|a, b| [toward_zero(a), toward_zero(b)]);
     V_CVT_F32_UBYTE0 => one(|a| byte(a, 0));
     V_CVT_F32_UBYTE1 => one(|a| byte(a, 1));
     V_CVT_F32_UBYTE2 => one(|a| byte(a, 2));
@@ -79,7 +80,6 @@ table! {
     V_CVT_F16_I16 => one_in(|i, a: i16| float(F16, a.into(), i.mode.round_f16_f64()) as u16);
     V_CVT_U16_F16 => one(|a| half::to_f32(a) as u16);
     V_CVT_I16_F16 => one(|a| half::to_f32(a) as i16);
-    V_CVT_PK_RTZ_F16_F32 => two(|a, b| [toward_zero(a), toward_zero(b)]);
     V_CVT_PK_I16_F32 => two(|a: f32, b: f32| [a as i16 as u16, b as i16 as u16]);
     V_CVT_PK_U16_F32 => two(|a: f32, b: f32| [a as u16, b as u16]);
     V_CVT_PK_U8_F32 => three_in(pack_u8);
@@ -101,8 +101,11 @@ fn clamp_u8(a: u16) -> u8 {
     (a as i16).clamp(0, 255) as u8
 }
 
-fn toward_zero(a: u32) -> u16 {
-    F32.convert(a.into(), F16, Round::Zero) as u16
+/// The nearest f16, or the one before it if that is larger.
+#[inline(always)]
+fn toward_zero(a: f32) -> u16 {
+    let nearest = half::from_f32(a);
+    nearest - u16::from(half::to_f32(nearest).abs() > a.abs())
 }
 
 /// A number of [-1, 1] as a fraction of 32767, to nearest even; outside the nearer end, 0 for NaN. The manual names the

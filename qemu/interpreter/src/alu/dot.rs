@@ -9,9 +9,9 @@ use super::{Inputs, Outputs, Vector, half};
 use crate::mode::Round;
 
 hot! {
-    V_DOT4_I32_IU8 => dot4();
+    V_DOT4_I32_IU8 => signed::<8>();
     V_DOT4_U32_U8 => three_in(|i, a: u32, b: u32, c: u32| unsigned(i, (0..4).map(|n| byte(a, n) * byte(b, n)).sum(), c));
-    V_DOT8_I32_IU4 => dot8();
+    V_DOT8_I32_IU4 => signed::<4>();
     V_DOT8_U32_U4 => three_in(|i, a: u32, b: u32, c: u32| unsigned(i, (0..8).map(|n| nibble(a, n) * nibble(b, n)).sum(), c));
     V_DOT2_F32_F16 | V_DOT2ACC_F32_F16 => dot2_f32_f16();
 }
@@ -42,44 +42,39 @@ fn unsigned(i: &Inputs<'_>, products: u32, c: u32) -> u32 {
     }
 }
 
-/// Bit `n` of `neg` set: source `n` is signed.
+/// The sum of the products of the fields of `BITS` bits. Bit `n` of `neg` set: the fields of source `n` are signed.
 #[inline(always)]
-fn dot4(i: &Inputs<'_>, o: &mut Outputs) {
-    signed_dot(i, o, [0, 1, 2, 3], |value, n, signed| {
-        let byte = byte(value, n);
-        if signed {
-            byte as u8 as i8 as i32
-        } else {
-            byte as i32
+fn signed<const BITS: u32>(i: &Inputs<'_>, o: &mut Outputs) {
+    match i.neg & 3 {
+        0 => fields::<BITS, false, false>(i, o),
+        1 => fields::<BITS, true, false>(i, o),
+        2 => fields::<BITS, false, true>(i, o),
+        _ => fields::<BITS, true, true>(i, o),
+    }
+}
+
+/// Field by field rather than lane by lane, which makes plain vector loops.
+#[inline(always)]
+fn fields<const BITS: u32, const A: bool, const B: bool>(i: &Inputs<'_>, o: &mut Outputs) {
+    let mut products = [0; 32];
+    for n in 0..32 / BITS {
+        for (lane, sum) in products.iter_mut().enumerate() {
+            *sum += field::<BITS, A>(i.low[0][lane], n) * field::<BITS, B>(i.low[1][lane], n);
         }
-    });
+    }
+    for (lane, sum) in products.into_iter().enumerate() {
+        o.low[lane] = saturated(i, i64::from(sum) + i64::from(i.low[2][lane] as i32)) as u32;
+    }
 }
 
 #[inline(always)]
-fn dot8(i: &Inputs<'_>, o: &mut Outputs) {
-    signed_dot(i, o, [0, 1, 2, 3, 4, 5, 6, 7], |value, n, signed| {
-        let nibble = nibble(value, n) as i32;
-        if signed { nibble << 28 >> 28 } else { nibble }
-    });
-}
-
-#[inline(always)]
-fn signed_dot<const N: usize>(
-    i: &Inputs<'_>,
-    o: &mut Outputs,
-    parts: [u32; N],
-    part: impl Fn(u32, u32, bool) -> i32,
-) {
-    let (signed_a, signed_b) = (i.neg & 1 != 0, i.neg & 2 != 0);
-    three_in(i, o, |i, a: u32, b: u32, c: i32| {
-        let product = |n| part(a, n, signed_a) * part(b, n, signed_b);
-        let products: i32 = parts.into_iter().map(product).sum();
-        if i.clamp {
-            saturated(i, i64::from(products) + i64::from(c))
-        } else {
-            products.wrapping_add(c)
-        }
-    });
+fn field<const BITS: u32, const SIGNED: bool>(value: u32, n: u32) -> i32 {
+    let high = value << (32 - BITS - BITS * n);
+    if SIGNED {
+        high as i32 >> (32 - BITS)
+    } else {
+        (high >> (32 - BITS)) as i32
+    }
 }
 
 /// The product of the low halves is added to the accumulator first, then that of the high halves, each sum rounded to f32

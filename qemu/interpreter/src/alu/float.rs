@@ -7,7 +7,7 @@ use gfx1100_isa::Op;
 
 use super::lift::{hot, one, source, table, three_if, three_in, two_in};
 use super::soft::{F16, F32};
-use super::{Inputs, Outputs, Vector, division, ieee};
+use super::{Inputs, Outputs, Vector, division, half, ieee};
 use crate::mode::Round;
 
 /// Of `sources` sources: `fast` where it may be used, `exact` for the rest.
@@ -29,12 +29,13 @@ fn arithmetic<const SOURCES: usize>(
         }
         return;
     }
-    let mut nan = false;
-    for (lane, result) in o.low.iter_mut().enumerate() {
+    let (mut results, mut nan) = ([0; 32], false);
+    for (lane, result) in results.iter_mut().enumerate() {
         let value = fast(std::array::from_fn(|index| source(i, index, lane)));
         nan |= value.is_nan();
         *result = value.to_bits();
     }
+    o.low = results;
     if nan {
         for (lane, result) in o.low.iter_mut().enumerate() {
             if f32::from_bits(*result).is_nan() {
@@ -61,6 +62,7 @@ hot! {
     V_MUL_F32 => arithmetic(|[a, b]| a * b, |[a, b], round| F32.mul(a, b, round));
     V_FMA_F32 | V_FMAC_F32 | V_FMAMK_F32 | V_FMAAK_F32 | V_FMA_MIX_F32 =>
         arithmetic(|[a, b, c]: [f32; 3]| a.mul_add(b, c), |[a, b, c], round| F32.fma(a, b, c, round));
+    V_FMA_MIXLO_F16 | V_FMA_MIXHI_F16 => fma_to_f16();
     V_MIN_F32 => two_in(|i, a: u32, b| ieee::min(i.mode.ieee(), a, b));
     V_MAX_F32 => two_in(|i, a: u32, b| ieee::max(i.mode.ieee(), a, b));
     V_MIN3_F32 => three_in(|i, a: u32, b, c| ieee::min3(i.mode.ieee(), a, b, c));
@@ -84,7 +86,6 @@ table! {
         |[a, b, c]: [f32; 3]| if dx9_zero(a, b) { c } else { a.mul_add(b, c) },
         |[a, b, c], round| if dx9_zero_bits(a, b) { c } else { F32.fma(a, b, c, round) }
     );
-    V_FMA_MIXLO_F16 | V_FMA_MIXHI_F16 => three_in(fma_to_f16);
     V_LDEXP_F32 => two_in(|i, a: u32, n: i32| F32.scale(a.into(), n, i.mode.round_f32()) as u32);
     V_FREXP_MANT_F32 => one(ieee::mantissa::<u32>);
     V_FREXP_EXP_I32_F32 => one(ieee::exponent::<u32>);
@@ -118,7 +119,20 @@ fn fract(a: u32) -> u32 {
 }
 
 /// Two roundings, as the manual has it: to f32, then to f16.
-fn fma_to_f16(i: &Inputs<'_>, a: u32, b: u32, c: u32) -> u16 {
-    let sum = F32.fma(a.into(), b.into(), c.into(), i.mode.round_f32());
-    F32.convert(sum, F16, i.mode.round_f16_f64()) as u16
+#[inline(always)]
+fn fma_to_f16(i: &Inputs<'_>, o: &mut Outputs) {
+    arithmetic(
+        i,
+        o,
+        |[a, b, c]: [f32; 3]| a.mul_add(b, c),
+        |[a, b, c], round| F32.fma(a, b, c, round),
+    );
+    let round = i.mode.round_f16_f64();
+    for result in &mut o.low {
+        *result = if round == Round::NearestEven {
+            half::from_f32(f32::from_bits(*result)).into()
+        } else {
+            F32.convert((*result).into(), F16, round) as u32
+        };
+    }
 }

@@ -94,21 +94,21 @@ fn arithmetic<const SOURCES: usize, const PARTS: usize>(
             round,
         ) as u32
     };
-    o.low = [0; 32];
     if round != Round::NearestEven {
         for (lane, result) in o.low.iter_mut().enumerate() {
             *result = (0..PARTS).fold(0, |bits, p| bits | slow(lane, p) << (16 * p));
         }
         return;
     }
-    let mut nan = false;
+    let (mut results, mut nan) = ([0; 32], false);
     for p in 0..PARTS {
-        for (lane, result) in o.low.iter_mut().enumerate() {
+        for (lane, result) in results.iter_mut().enumerate() {
             let value = fast(std::array::from_fn(|index| to_f32(part(index, lane, p))));
             nan |= value.is_nan();
             *result |= u32::from(from_f32(value)) << (16 * p);
         }
     }
+    o.low = results;
     if nan {
         for p in 0..PARTS {
             for (lane, result) in o.low.iter_mut().enumerate() {

@@ -2,13 +2,13 @@
 
 use gfx1100_isa::Op;
 
-use super::lift::{carry, flagged, hot, table, three, three_in, two, two_in};
+use super::lift::{carry, either, flagged, hot, table, three, three_in, two};
 use super::{Inputs, Outputs, Vector};
 
 hot! {
-    V_ADD_NC_U32 => two_in(|i, a: u32, b: u32| if i.clamp { a.saturating_add(b) } else { a.wrapping_add(b) });
-    V_SUB_NC_U32 => two_in(|i, a: u32, b: u32| if i.clamp { a.saturating_sub(b) } else { a.wrapping_sub(b) });
-    V_SUBREV_NC_U32 => two_in(|i, a: u32, b: u32| if i.clamp { b.saturating_sub(a) } else { b.wrapping_sub(a) });
+    V_ADD_NC_U32 => either(u32::wrapping_add, u32::saturating_add);
+    V_SUB_NC_U32 => either(u32::wrapping_sub, u32::saturating_sub);
+    V_SUBREV_NC_U32 => either(|a: u32, b| b.wrapping_sub(a), |a, b| b.saturating_sub(a));
     V_MIN_I32 => two(|a: i32, b: i32| a.min(b));
     V_MAX_I32 => two(|a: i32, b: i32| a.max(b));
     V_MIN_U32 => two(|a: u32, b: u32| a.min(b));
@@ -41,8 +41,8 @@ table! {
     V_SUBREV_CO_U32 => carry(|a, b, _| b.overflowing_sub(a), 0);
     V_SUB_CO_CI_U32 => carry(|a, b, borrow| a.borrowing(b, borrow), 0);
     V_SUBREV_CO_CI_U32 => carry(|a, b, borrow| b.borrowing(a, borrow), 0);
-    V_ADD_NC_I32 => two_in(|i, a: i32, b: i32| if i.clamp { a.saturating_add(b) } else { a.wrapping_add(b) });
-    V_SUB_NC_I32 => two_in(|i, a: i32, b: i32| if i.clamp { a.saturating_sub(b) } else { a.wrapping_sub(b) });
+    V_ADD_NC_I32 => either(i32::wrapping_add, i32::saturating_add);
+    V_SUB_NC_I32 => either(i32::wrapping_sub, i32::saturating_sub);
     V_MUL_HI_I32 => two(|a: i32, b: i32| ((i64::from(a) * i64::from(b)) >> 32) as i32);
     V_MUL_HI_U32_U24 => two(|a, b| ((u64::from(low_24(a)) * u64::from(low_24(b))) >> 32) as u32);
     V_MUL_HI_I32_I24 => two(|a, b| ((i64::from(signed_24(a)) * i64::from(signed_24(b))) >> 32) as i32);
@@ -55,10 +55,10 @@ table! {
     V_MINMAX_U32 => three(|a: u32, b, c| a.min(b).max(c));
     V_MAXMIN_I32 => three(|a: i32, b, c| a.max(b).min(c));
     V_MINMAX_I32 => three(|a: i32, b, c| a.min(b).max(c));
-    V_ADD_NC_U16 => two_in(|i, a: u16, b: u16| if i.clamp { a.saturating_add(b) } else { a.wrapping_add(b) });
-    V_SUB_NC_U16 => two_in(|i, a: u16, b: u16| if i.clamp { a.saturating_sub(b) } else { a.wrapping_sub(b) });
-    V_ADD_NC_I16 => two_in(|i, a: i16, b: i16| if i.clamp { a.saturating_add(b) } else { a.wrapping_add(b) });
-    V_SUB_NC_I16 => two_in(|i, a: i16, b: i16| if i.clamp { a.saturating_sub(b) } else { a.wrapping_sub(b) });
+    V_ADD_NC_U16 => either(u16::wrapping_add, u16::saturating_add);
+    V_SUB_NC_U16 => either(u16::wrapping_sub, u16::saturating_sub);
+    V_ADD_NC_I16 => either(i16::wrapping_add, i16::saturating_add);
+    V_SUB_NC_I16 => either(i16::wrapping_sub, i16::saturating_sub);
     V_MUL_LO_U16 => two(u16::wrapping_mul);
     V_MAD_U16 => three_in(mad_u16);
     V_MAD_I16 => three_in(mad_i16);

@@ -14,7 +14,9 @@ pub(super) trait Lane: Copy {
     /// The value of a lane.
     fn read(low: &Lanes, high: &Lanes, lane: usize) -> Self;
     /// Stores the value of a lane.
-    fn write(self, o: &mut Outputs, lane: usize);
+    fn write(self, low: &mut Lanes, high: &mut Lanes, lane: usize);
+    /// Whether there is a high dword.
+    const WIDE: bool;
 }
 
 macro_rules! one_dword {
@@ -25,9 +27,10 @@ macro_rules! one_dword {
                 $read(low[lane])
             }
             #[inline(always)]
-            fn write(self, o: &mut Outputs, lane: usize) {
-                o.low[lane] = $write(self);
+            fn write(self, low: &mut Lanes, _: &mut Lanes, lane: usize) {
+                low[lane] = $write(self);
             }
+            const WIDE: bool = false;
         })*
     };
 }
@@ -49,11 +52,12 @@ macro_rules! two_dwords {
                 $read(u64::from(low[lane]) | u64::from(high[lane]) << 32)
             }
             #[inline(always)]
-            fn write(self, o: &mut Outputs, lane: usize) {
+            fn write(self, low: &mut Lanes, high: &mut Lanes, lane: usize) {
                 let bits: u64 = $write(self);
-                o.low[lane] = bits as u32;
-                o.high[lane] = (bits >> 32) as u32;
+                low[lane] = bits as u32;
+                high[lane] = (bits >> 32) as u32;
             }
+            const WIDE: bool = true;
         })*
     };
 }
@@ -70,12 +74,46 @@ pub(super) fn source<T: Lane>(i: &Inputs<'_>, index: usize, lane: usize) -> T {
     T::read(i.low[index], i.high[index], lane)
 }
 
+/// A function of the lane's number. Results are gathered in arrays of their own, which cannot be the ones that are read:
+/// otherwise the compiler would have to allow for that, lane by lane.
+#[inline(always)]
+fn each<R: Lane>(o: &mut Outputs, f: impl Fn(usize) -> R) {
+    let (mut low, mut high) = ([0; LANES], [0; LANES]);
+    for lane in 0..LANES {
+        f(lane).write(&mut low, &mut high, lane);
+    }
+    o.low = low;
+    if R::WIDE {
+        o.high = high;
+    }
+}
+
+/// As [`each`], with a bit of the mask.
+#[inline(always)]
+fn each_flagged<R: Lane>(o: &mut Outputs, f: impl Fn(usize) -> (R, bool)) {
+    let (mut low, mut high, mut flags) = ([0; LANES], [0; LANES], [0; LANES]);
+    for (lane, bit) in flags.iter_mut().enumerate() {
+        let (result, flag) = f(lane);
+        result.write(&mut low, &mut high, lane);
+        *bit = u32::from(flag);
+    }
+    o.low = low;
+    if R::WIDE {
+        o.high = high;
+    }
+    o.mask = gathered(&flags);
+}
+
+/// Flags as a mask. They are gathered in a loop of their own, which leaves the one before to vector instructions.
+#[inline(always)]
+fn gathered(flags: &Lanes) -> u32 {
+    (0..LANES).fold(0, |mask, lane| mask | flags[lane] << lane)
+}
+
 /// A function of source 0.
 #[inline(always)]
 pub(super) fn one<A: Lane, R: Lane>(i: &Inputs<'_>, o: &mut Outputs, f: impl Fn(A) -> R) {
-    for lane in 0..LANES {
-        f(source(i, 0, lane)).write(o, lane);
-    }
+    each(o, |lane| f(source(i, 0, lane)));
 }
 
 /// A function of sources 0 and 1.
@@ -85,9 +123,7 @@ pub(super) fn two<A: Lane, B: Lane, R: Lane>(
     o: &mut Outputs,
     f: impl Fn(A, B) -> R,
 ) {
-    for lane in 0..LANES {
-        f(source(i, 0, lane), source(i, 1, lane)).write(o, lane);
-    }
+    each(o, |lane| f(source(i, 0, lane), source(i, 1, lane)));
 }
 
 /// A function of sources 0, 1 and 2.
@@ -97,9 +133,9 @@ pub(super) fn three<A: Lane, B: Lane, C: Lane, R: Lane>(
     o: &mut Outputs,
     f: impl Fn(A, B, C) -> R,
 ) {
-    for lane in 0..LANES {
-        f(source(i, 0, lane), source(i, 1, lane), source(i, 2, lane)).write(o, lane);
-    }
+    each(o, |lane| {
+        f(source(i, 0, lane), source(i, 1, lane), source(i, 2, lane))
+    });
 }
 
 /// As [`one`], with the operands at hand for MODE.
@@ -139,9 +175,7 @@ pub(super) fn two_at<A: Lane, B: Lane, R: Lane>(
     o: &mut Outputs,
     f: impl Fn(usize, A, B) -> R,
 ) {
-    for lane in 0..LANES {
-        f(lane, source(i, 0, lane), source(i, 1, lane)).write(o, lane);
-    }
+    each(o, |lane| f(lane, source(i, 0, lane), source(i, 1, lane)));
 }
 
 /// A function of sources 0 and 1 and the lane's bit of the mask.
@@ -161,21 +195,35 @@ pub(super) fn three_if<A: Lane, R: Lane>(
     o: &mut Outputs,
     f: impl Fn(&Inputs<'_>, bool, [A; 3]) -> R,
 ) {
-    for lane in 0..LANES {
+    each(o, |lane| {
         let sources = [source(i, 0, lane), source(i, 1, lane), source(i, 2, lane)];
-        f(i, i.mask >> lane & 1 == 1, sources).write(o, lane);
+        f(i, i.mask >> lane & 1 == 1, sources)
+    });
+}
+
+/// Sources 0 and 1, wrapping around or, with clamp, saturated.
+#[inline(always)]
+pub(super) fn either<A: Lane, R: Lane>(
+    i: &Inputs<'_>,
+    o: &mut Outputs,
+    wrapping: impl Fn(A, A) -> R,
+    saturating: impl Fn(A, A) -> R,
+) {
+    if i.clamp {
+        two(i, o, saturating);
+    } else {
+        two(i, o, wrapping);
     }
 }
 
 /// A condition on sources 0 and 1: a bit of the mask.
 #[inline(always)]
 pub(super) fn compare<A: Lane, B: Lane>(i: &Inputs<'_>, o: &mut Outputs, f: impl Fn(A, B) -> bool) {
-    // The flags are gathered in a loop of their own, which leaves the comparison to vector instructions.
-    let mut flags = [0_u32; LANES];
+    let mut flags = [0; LANES];
     for (lane, flag) in flags.iter_mut().enumerate() {
         *flag = u32::from(f(source(i, 0, lane), source(i, 1, lane)));
     }
-    o.mask = (0..LANES).fold(0, |mask, lane| mask | flags[lane] << lane);
+    o.mask = gathered(&flags);
 }
 
 /// The opposite of a condition, which for NaN is not the opposite comparison.
@@ -197,14 +245,14 @@ pub(super) fn carry(
     f: impl Fn(u32, u32, bool) -> (u32, bool),
     clamped: u32,
 ) {
-    let mut mask = 0;
-    for lane in 0..LANES {
+    let (mut low, mut mask) = ([0; LANES], 0);
+    for (lane, result) in low.iter_mut().enumerate() {
         let (a, b) = (source(i, 0, lane), source(i, 1, lane));
-        let (result, out) = f(a, b, i.mask >> lane & 1 == 1);
-        o.low[lane] = if out && i.clamp { clamped } else { result };
+        let (sum, out) = f(a, b, i.mask >> lane & 1 == 1);
+        *result = if out && i.clamp { clamped } else { sum };
         mask |= u32::from(out) << lane;
     }
-    o.mask = mask;
+    (o.low, o.mask) = (low, mask);
 }
 
 /// A result and a bit of the mask, from MODE or clamp and three sources.
@@ -214,29 +262,25 @@ pub(super) fn flagged<A: Lane, B: Lane, C: Lane, R: Lane>(
     o: &mut Outputs,
     f: impl Fn(&Inputs<'_>, A, B, C) -> (R, bool),
 ) {
-    let mut mask = 0;
-    for lane in 0..LANES {
-        let (result, flag) = f(
+    each_flagged(o, |lane| {
+        f(
             i,
             source(i, 0, lane),
             source(i, 1, lane),
             source(i, 2, lane),
-        );
-        result.write(o, lane);
-        mask |= u32::from(flag) << lane;
-    }
-    o.mask = mask;
+        )
+    });
 }
 
 /// Makes `vector(op)` of lines `OP | OP => lift(arguments);`.
 macro_rules! table {
-    ($($($op:ident)|+ => $lift:ident($($argument:tt)*);)*) => {
+    ($($($op:ident)|+ => $lift:ident $(::<$parameter:literal>)? ($($argument:tt)*);)*) => {
         /// The function of an instruction of this family.
         pub(super) fn vector(op: Op) -> Option<Vector> {
             Some(match op {
                 $($(Op::$op)|+ => {
                     fn lanes(i: &Inputs<'_>, o: &mut Outputs) {
-                        $lift(i, o, $($argument)*);
+                        $lift $(::<$parameter>)? (i, o, $($argument)*);
                     }
                     lanes
                 })*
@@ -248,7 +292,7 @@ macro_rules! table {
 
 /// As [`table`], `hot(op, avx2)`, for instructions that kernels spend their time on.
 macro_rules! hot {
-    ($($($op:ident)|+ => $lift:ident($($argument:tt)*);)*) => {
+    ($($($op:ident)|+ => $lift:ident $(::<$parameter:literal>)? ($($argument:tt)*);)*) => {
         /// The function of a common instruction of this family; `avx2` says what the CPU has.
         pub(super) fn hot(op: Op, avx2: bool) -> Option<Vector> {
             Some(match op {
@@ -257,12 +301,12 @@ macro_rules! hot {
                     if avx2 {
                         #[target_feature(enable = "avx2,fma,f16c")]
                         fn lanes(i: &Inputs<'_>, o: &mut Outputs) {
-                            $lift(i, o, $($argument)*);
+                            $lift $(::<$parameter>)? (i, o, $($argument)*);
                         }
                         return Some(lanes);
                     }
                     fn lanes(i: &Inputs<'_>, o: &mut Outputs) {
-                        $lift(i, o, $($argument)*);
+                        $lift $(::<$parameter>)? (i, o, $($argument)*);
                     }
                     lanes
                 })*

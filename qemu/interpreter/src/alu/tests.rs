@@ -217,7 +217,7 @@ impl Random {
             2 => bits | format.infinity(),
             3 => sign | few >> 12,
             4 => sign | (format.infinity() - 1 - (few >> 12)),
-            5 => sign | ((format.bias() as u64) << format.fraction) + (few >> 12),
+            5 => sign | (((format.bias() as u64) << format.fraction) + (few >> 12)),
             _ => bits,
         }
     }

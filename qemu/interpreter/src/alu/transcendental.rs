@@ -12,7 +12,7 @@ use gfx1100_isa::Op;
 
 use super::half;
 use super::lift::{one, table};
-use super::soft::{F16, F32, F64, Format};
+use super::soft::{F16, F32, F64};
 use super::{Inputs, Outputs, Vector};
 use crate::mode::Round;
 
@@ -36,19 +36,14 @@ table! {
     V_SQRT_F64 => one(|a| double(a, f64::sqrt));
 }
 
-/// The function of a number that is no NaN, its bits in `format`; what is not a number becomes the invalid NaN.
-fn round(format: Format, value: f64) -> u64 {
-    if value.is_nan() {
-        format.invalid()
-    } else {
-        F64.convert(value.to_bits(), format, Round::NearestEven)
-    }
-}
-
+/// `f` of a number; a NaN becomes quiet, what has no result the invalid NaN.
 fn single(a: u32, f: impl Fn(f64) -> f64) -> u32 {
     match f32::from_bits(a) {
         value if value.is_nan() => a | F32.quiet_bit() as u32,
-        value => round(F32, f(value.into())) as u32,
+        value => match f(value.into()) as f32 {
+            result if result.is_nan() => F32.invalid() as u32,
+            result => result.to_bits(),
+        },
     }
 }
 
@@ -61,14 +56,20 @@ fn flushing(a: u32, f: impl Fn(f64) -> f64) -> u32 {
 fn short(a: u16, f: impl Fn(f64) -> f64) -> u16 {
     match half::to_f32(a) {
         value if value.is_nan() => a | F16.quiet_bit() as u16,
-        value => round(F16, f(value.into())) as u16,
+        value => match f(value.into()) {
+            result if result.is_nan() => F16.invalid() as u16,
+            result => F64.convert(result.to_bits(), F16, Round::NearestEven) as u16,
+        },
     }
 }
 
 fn double(a: u64, f: impl Fn(f64) -> f64) -> u64 {
     match f64::from_bits(a) {
         value if value.is_nan() => a | F64.quiet_bit(),
-        value => round(F64, f(value)),
+        value => match f(value) {
+            result if result.is_nan() => F64.invalid(),
+            result => result.to_bits(),
+        },
     }
 }
 
