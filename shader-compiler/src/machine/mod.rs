@@ -15,13 +15,23 @@
 //!
 //! What allocation hands over: the same with `Operand::Fixed` everywhere and no pseudo instructions left.
 
+pub mod allocate;
 pub mod branches;
+mod check;
 pub mod clauses;
+mod coalesce;
 pub mod code;
+mod copies;
 pub mod delay;
 pub mod dual;
 pub mod emit;
 pub mod hazards;
+mod liveness;
+mod operands;
+mod parked;
+mod place;
+#[cfg(test)]
+mod random_functions;
 pub mod release;
 pub mod shrink;
 pub mod spans;

@@ -95,6 +95,24 @@ pub struct Inst {
     pub source: u32,
 }
 
+impl Inst {
+    /// An instruction without operands.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            dst: [Operand::None; 2],
+            src: [Operand::None; 4],
+            imm: 0,
+            mods: isa::Mods::default(),
+            dual: None,
+            memory: None,
+            target: None,
+            source: u32::MAX,
+        }
+    }
+}
+
 /// A block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {

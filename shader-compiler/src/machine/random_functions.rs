@@ -1,0 +1,876 @@
+//! For tests of the passes on virtual registers: random functions in machine form, and an executor that runs them before
+//! and after a pass.
+//!
+//! The executor gives instructions a made-up meaning, a hash of what they read, but obeys EXEC, masks, branches and copies.
+//! So it tells whether two functions do the same with their registers, on four lanes, without knowing any arithmetic.
+
+use super::operands::{READ_DST, READ_VCC, file, reads, writes};
+use super::testing::Random;
+use super::{Block, BlockId, File, Function, Inst, Kind, Memory, Operand, Register, RegisterData};
+use gfx1100_isa as isa;
+use isa::{Format, Op};
+use std::collections::HashMap;
+
+/// An inline integer.
+pub(super) fn int(value: i32) -> Operand {
+    Operand::Fixed(isa::Operand::inline_int(value).expect("-16 to 64"))
+}
+
+/// An instruction of the table.
+pub(super) fn inst(op: Op, dst: &[Operand], src: &[Operand]) -> Inst {
+    let mut inst = Inst::new(Kind::Isa(op));
+    inst.dst[..dst.len()].copy_from_slice(dst);
+    inst.src[..src.len()].copy_from_slice(src);
+    inst.mods = isa::Mods::default_of(op);
+    inst.mods.offen = op.row().format == Format::Mubuf;
+    inst
+}
+
+pub(super) const EXEC: Operand = Operand::Fixed(isa::Operand::EXEC);
+
+/// A function under construction.
+pub(super) struct Builder {
+    pub(super) function: Function,
+    pub(super) now: usize,
+    depth: u32,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        let mut function = Function {
+            name: "random".to_owned(),
+            workgroup_size: [32, 1, 1],
+            ..Function::default()
+        };
+        function.blocks.push(Block::default());
+        Self {
+            function,
+            now: 0,
+            depth: 0,
+        }
+    }
+
+    pub(super) fn register(&mut self, file: File, dwords: u8) -> Operand {
+        self.function.registers.push(RegisterData {
+            file,
+            dwords,
+            mask: false,
+            whole_wave: false,
+        });
+        Operand::Virtual(Register(self.function.registers.len() as u32 - 1), 0)
+    }
+
+    pub(super) fn data(&mut self, operand: Operand) -> &mut RegisterData {
+        let Operand::Virtual(register, _) = operand else {
+            panic!("not a virtual register");
+        };
+        &mut self.function.registers[register.0 as usize]
+    }
+
+    pub(super) fn arrive(&mut self, file: File, dwords: u8, place: isa::Operand) -> Operand {
+        let operand = self.register(file, dwords);
+        if let Operand::Virtual(register, _) = operand {
+            self.function.live_in.push((register, place));
+        }
+        operand
+    }
+
+    pub(super) fn push(&mut self, op: Op, dst: &[Operand], src: &[Operand]) -> &mut Inst {
+        self.put(inst(op, dst, src))
+    }
+
+    pub(super) fn put(&mut self, inst: Inst) -> &mut Inst {
+        let insts = &mut self.function.blocks[self.now].insts;
+        insts.push(inst);
+        insts.last_mut().expect("just pushed")
+    }
+
+    pub(super) fn copies(&mut self, pairs: Vec<(Operand, Operand)>) {
+        self.put(Inst::new(Kind::Copies(pairs)));
+    }
+
+    /// A branch to a block yet to be made is patched by the caller.
+    pub(super) fn branch(&mut self, op: Op, target: usize) {
+        self.push(op, &[], &[]).target = Some(BlockId(target as u32));
+    }
+
+    /// Starts the next block.
+    pub(super) fn block(&mut self) -> usize {
+        self.function.blocks.push(Block {
+            depth: self.depth,
+            ..Block::default()
+        });
+        self.now = self.function.blocks.len() - 1;
+        self.now
+    }
+
+    pub(super) fn edge(&mut self, from: usize, to: usize, logical: bool, linear: bool) {
+        let block = &mut self.function.blocks[from];
+        if logical {
+            block.logical.push(BlockId(to as u32));
+        }
+        if linear {
+            block.linear.push(BlockId(to as u32));
+        }
+    }
+}
+
+pub(super) fn part(operand: Operand, dword: u8) -> Operand {
+    match operand {
+        Operand::Virtual(register, first) => Operand::Virtual(register, first + dword),
+        other => other,
+    }
+}
+
+/// What a place in the program may read.
+#[derive(Clone, Default)]
+struct Scope {
+    vector: Vec<Operand>,
+    scalar: Vec<Operand>,
+    tuples: Vec<Operand>,
+}
+
+/// Makes random functions: straight code, branches of lanes and of the wave, loops of both kinds, tuples, products.
+struct Maker<'a> {
+    b: Builder,
+    rng: &'a mut Random,
+    budget: usize,
+    descriptor: Operand,
+    /// Lanes may be off here.
+    divergent: bool,
+}
+
+/// A random function of about `budget` instructions.
+pub(super) fn random_function(rng: &mut Random, budget: usize) -> Function {
+    let mut b = Builder::new();
+    let arguments = b.arrive(File::Scalar, 2, isa::Operand::S(0));
+    let group = b.arrive(File::Scalar, 1, isa::Operand::S(15));
+    let local = b.arrive(File::Vector, 1, isa::Operand::V(0));
+    let descriptor = b.register(File::Scalar, 4);
+    b.push(
+        Op::S_LOAD_B128,
+        &[descriptor],
+        &[arguments, Operand::Fixed(isa::Operand::NULL)],
+    )
+    .memory = Some(Memory::ReadOnly);
+    let mut maker = Maker {
+        b,
+        rng,
+        budget,
+        descriptor,
+        divergent: false,
+    };
+    let mut scope = Scope {
+        vector: vec![local],
+        scalar: vec![group],
+        tuples: Vec::new(),
+    };
+    while maker.budget > 0 {
+        maker.statement(&mut scope, 0);
+    }
+    for value in scope.vector.clone() {
+        maker.store(&scope, value);
+    }
+    maker.b.push(Op::S_ENDPGM, &[], &[]);
+    maker.b.function
+}
+
+impl Maker<'_> {
+    fn pick(&mut self, from: &[Operand]) -> Operand {
+        // Mostly what is new, sometimes what is old.
+        let near = from.len().min(6);
+        match self.rng.below(3) {
+            0 => from[self.rng.below(from.len() as u32) as usize],
+            _ => from[from.len() - 1 - self.rng.below(near as u32) as usize],
+        }
+    }
+
+    fn vector(&mut self) -> Operand {
+        self.b.register(File::Vector, 1)
+    }
+
+    fn scalar(&mut self) -> Operand {
+        self.b.register(File::Scalar, 1)
+    }
+
+    fn statement(&mut self, scope: &mut Scope, depth: u32) {
+        self.budget = self.budget.saturating_sub(1);
+        let deep = depth < 4 && self.budget > 4;
+        match self.rng.below(if deep { 24 } else { 18 }) {
+            0..=3 => {
+                let d = self.vector();
+                let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+                self.b.push(Op::V_ADD_F32, &[d], &[x, y]);
+                scope.vector.push(d);
+            }
+            4..=6 => {
+                let d = self.vector();
+                let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+                let z = self.pick(&scope.vector);
+                let x = if self.rng.below(4) == 0 {
+                    self.pick(&scope.scalar)
+                } else {
+                    x
+                };
+                self.b.push(Op::V_FMA_F32, &[d], &[x, y, z]);
+                scope.vector.push(d);
+            }
+            7 => {
+                let d = self.scalar();
+                let (x, y) = (self.pick(&scope.scalar), self.pick(&scope.scalar));
+                self.b.push(Op::S_ADD_I32, &[d], &[x, y]);
+                scope.scalar.push(d);
+            }
+            8 => {
+                let (mask, d) = (self.mask(scope), self.vector());
+                let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+                self.b.push(Op::V_CNDMASK_B32, &[d], &[x, y, mask]);
+                scope.vector.push(d);
+            }
+            9 | 10 => self.load(scope),
+            11 => {
+                let value = self.pick(&scope.vector);
+                self.store(scope, value);
+            }
+            12 => self.build_tuple(scope),
+            13 => self.take_apart(scope),
+            14 => self.wide_product(scope),
+            15 if !self.divergent => self.tile(scope),
+            16 => self.whole_wave(scope),
+            17 => self.atomic(scope),
+            18 | 19 => self.lanes_branch(scope, depth),
+            20 | 21 => self.wave_branch(scope, depth),
+            22 if !self.divergent || self.rng.below(2) == 0 => self.wave_loop(scope, depth),
+            _ if deep => self.lanes_loop(scope, depth),
+            _ => self.half(scope),
+        }
+    }
+
+    fn body(&mut self, scope: &Scope, depth: u32) -> Scope {
+        let mut inner = scope.clone();
+        for _ in 0..1 + self.rng.below(6) {
+            self.statement(&mut inner, depth + 1);
+        }
+        inner
+    }
+
+    fn mask(&mut self, scope: &Scope) -> Operand {
+        let mask = self.scalar();
+        self.b.data(mask).mask = true;
+        let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+        self.b.push(Op::V_CMP_LT_F32, &[mask], &[x, y]);
+        mask
+    }
+
+    fn load(&mut self, scope: &mut Scope) {
+        let t = self.b.register(File::Vector, 4);
+        let address = self.pick(&scope.vector);
+        let descriptor = self.descriptor;
+        self.b
+            .push(
+                Op::BUFFER_LOAD_B128,
+                &[t],
+                &[address, Operand::None, descriptor, int(0)],
+            )
+            .memory = Some(Memory::Buffer(0));
+        scope.tuples.push(t);
+    }
+
+    fn store(&mut self, scope: &Scope, value: Operand) {
+        let address = self.pick(&scope.vector);
+        let descriptor = self.descriptor;
+        self.b
+            .push(
+                Op::BUFFER_STORE_B32,
+                &[],
+                &[address, value, descriptor, int(0)],
+            )
+            .memory = Some(Memory::Buffer(1));
+    }
+
+    fn build_tuple(&mut self, scope: &mut Scope) {
+        let t = self.b.register(File::Vector, 4);
+        let by_copies = self.rng.below(2) == 0;
+        let mut pairs = Vec::new();
+        for dword in 0..4 {
+            let value = self.pick(&scope.vector);
+            if by_copies {
+                pairs.push((part(t, dword), value));
+            } else {
+                let other = self.pick(&scope.vector);
+                self.b
+                    .push(Op::V_ADD_F32, &[part(t, dword)], &[value, other]);
+            }
+        }
+        if by_copies {
+            self.b.copies(pairs);
+        }
+        let (address, descriptor) = (self.pick(&scope.vector), self.descriptor);
+        self.b
+            .push(
+                Op::BUFFER_STORE_B128,
+                &[],
+                &[address, t, descriptor, int(0)],
+            )
+            .memory = Some(Memory::Buffer(1));
+        scope.tuples.push(t);
+    }
+
+    fn take_apart(&mut self, scope: &mut Scope) {
+        if scope.tuples.is_empty() {
+            return self.load(scope);
+        }
+        let t = self.pick(&scope.tuples);
+        let d = self.vector();
+        let dword = self.rng.below(4) as u8;
+        match self.rng.below(2) {
+            0 => self.b.copies(vec![(d, part(t, dword))]),
+            _ => {
+                self.b
+                    .push(Op::V_MUL_F32, &[d], &[part(t, dword), part(t, 3 - dword)]);
+            }
+        }
+        scope.vector.push(d);
+    }
+
+    fn wide_product(&mut self, scope: &mut Scope) {
+        if scope.tuples.is_empty() {
+            return self.load(scope);
+        }
+        let t = self.pick(&scope.tuples);
+        let d = self.b.register(File::Vector, 2);
+        let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+        let null = Operand::Fixed(isa::Operand::NULL);
+        self.b
+            .push(Op::V_MAD_U64_U32, &[d, null], &[x, y, part(t, 1)]);
+        scope.vector.push(part(d, 0));
+        scope.vector.push(part(d, 1));
+    }
+
+    fn tile(&mut self, scope: &mut Scope) {
+        let (a, c) = (
+            self.b.register(File::Vector, 8),
+            self.b.register(File::Vector, 8),
+        );
+        for dword in 0..8 {
+            let value = self.pick(&scope.vector);
+            self.b.push(Op::V_MOV_B32, &[part(a, dword)], &[value]);
+        }
+        let mut sum = int(0);
+        for _ in 0..1 + self.rng.below(3) {
+            let next = self.b.register(File::Vector, 8);
+            self.b
+                .push(Op::V_WMMA_F32_16X16X16_F16, &[next], &[a, a, sum]);
+            if self.rng.below(4) == 0 && sum != int(0) {
+                // The old sum lives on, so the new one cannot take its place.
+                scope.vector.push(part(sum, 3));
+            }
+            sum = next;
+        }
+        self.b.push(Op::V_WMMA_F32_16X16X16_F16, &[c], &[a, a, sum]);
+        scope.vector.push(part(c, 5));
+    }
+
+    /// A register that is written with all lanes on.
+    fn whole_wave(&mut self, scope: &mut Scope) {
+        let (saved, w, d) = (self.scalar(), self.vector(), self.vector());
+        self.b.data(w).whole_wave = true;
+        let (x, y) = (self.pick(&scope.scalar), self.pick(&scope.vector));
+        self.b.push(Op::S_OR_SAVEEXEC_B32, &[saved], &[int(-1)]);
+        self.b.push(Op::V_MOV_B32, &[w], &[x]);
+        self.b.push(Op::S_MOV_B32, &[EXEC], &[saved]);
+        self.b.push(Op::V_ADD_F32, &[d], &[w, y]);
+        scope.vector.push(d);
+    }
+
+    fn atomic(&mut self, scope: &mut Scope) {
+        let d = self.vector();
+        let (x, y, descriptor) = (
+            self.pick(&scope.vector),
+            self.pick(&scope.vector),
+            self.descriptor,
+        );
+        let atomic = self
+            .b
+            .push(Op::BUFFER_ATOMIC_ADD_U32, &[d], &[x, y, descriptor, int(0)]);
+        atomic.mods.glc = true;
+        atomic.memory = Some(Memory::Buffer(2));
+        scope.vector.push(d);
+    }
+
+    /// Two halves of a register, one after the other.
+    fn half(&mut self, scope: &mut Scope) {
+        let d = self.vector();
+        let (x, y) = (self.pick(&scope.vector), self.pick(&scope.vector));
+        self.b.push(Op::V_MOV_B32, &[d], &[int(0)]);
+        self.b.push(Op::V_CVT_F16_F32, &[d], &[x]);
+        self.b.push(Op::V_CVT_F16_F32, &[d], &[y]).mods.op_sel = 8;
+        scope.vector.push(d);
+    }
+
+    /// If and else of lanes, with a value that both sides give.
+    fn lanes_branch(&mut self, scope: &mut Scope, depth: u32) {
+        let (saved, result) = (self.scalar(), self.vector());
+        let mask = self.mask(scope);
+        let was = std::mem::replace(&mut self.divergent, true);
+        self.b.push(Op::S_AND_SAVEEXEC_B32, &[saved], &[mask]);
+        let head = self.b.now;
+        self.b.branch(Op::S_CBRANCH_EXECZ, 0);
+        let then = self.b.block();
+        self.b.edge(head, then, true, true);
+        let inner = self.body(scope, depth);
+        let value = self.pick(&inner.vector);
+        self.b.copies(vec![(result, value)]);
+        let then_end = self.b.now;
+        let other = self.b.block();
+        let jump = self.b.function.blocks[head].insts.last_mut();
+        jump.expect("the branch").target = Some(BlockId(other as u32));
+        self.b.edge(head, other, true, true);
+        self.b.edge(then_end, other, false, true);
+        self.b.push(Op::S_XOR_B32, &[EXEC], &[saved, EXEC]);
+        let inner = self.body(scope, depth);
+        let value = self.pick(&inner.vector);
+        self.b.copies(vec![(result, value)]);
+        let other_end = self.b.now;
+        let merge = self.b.block();
+        self.b.edge(then_end, merge, true, false);
+        self.b.edge(other_end, merge, true, true);
+        self.b.push(Op::S_MOV_B32, &[EXEC], &[saved]);
+        self.divergent = was;
+        scope.vector.push(result);
+    }
+
+    /// If without else of the wave, with a scalar and a vector result.
+    fn wave_branch(&mut self, scope: &mut Scope, depth: u32) {
+        let (s, v) = (self.scalar(), self.vector());
+        let (x, y) = (self.pick(&scope.scalar), self.pick(&scope.scalar));
+        self.b.push(Op::S_CMP_LT_I32, &[], &[x, y]);
+        let (first, second) = (self.pick(&scope.vector), self.pick(&scope.scalar));
+        // Between compare and branch: SCC must survive the moves.
+        self.b.copies(vec![(v, first), (s, second)]);
+        let head = self.b.now;
+        self.b.branch(Op::S_CBRANCH_SCC1, 0);
+        let then = self.b.block();
+        self.b.edge(head, then, true, true);
+        let inner = self.body(scope, depth);
+        let (first, second) = (self.pick(&inner.vector), self.pick(&inner.scalar));
+        self.b.copies(vec![(v, first), (s, second)]);
+        let end = self.b.now;
+        let merge = self.b.block();
+        let jump = self.b.function.blocks[head].insts.last_mut();
+        jump.expect("the branch").target = Some(BlockId(merge as u32));
+        self.b.edge(head, merge, true, true);
+        self.b.edge(end, merge, true, true);
+        scope.vector.push(v);
+        scope.scalar.push(s);
+    }
+
+    /// A counted loop; two vector and two scalar parameters, which may change places.
+    fn wave_loop(&mut self, scope: &mut Scope, depth: u32) {
+        let counter = self.scalar();
+        let (v, w, s, t) = (self.vector(), self.vector(), self.scalar(), self.scalar());
+        let start = vec![
+            (counter, int(0)),
+            (v, self.pick(&scope.vector)),
+            (w, self.pick(&scope.vector)),
+            (s, self.pick(&scope.scalar)),
+            (t, int(7)),
+        ];
+        self.b.copies(start);
+        let before = self.b.now;
+        self.b.depth += 1;
+        let header = self.b.block();
+        self.b.function.blocks[header].loop_header = true;
+        self.b.edge(before, header, true, true);
+        let mut inner = scope.clone();
+        inner.vector.extend([v, w]);
+        inner.scalar.extend([s, t]);
+        let inner = self.body(&inner, depth);
+        let next = self.scalar();
+        self.b.push(Op::S_ADD_I32, &[next], &[counter, int(1)]);
+        self.b.push(Op::S_CMP_LT_I32, &[], &[next, int(3)]);
+        let value = self.pick(&inner.vector);
+        let swap = self.rng.below(2) == 0;
+        let mut pairs = vec![(counter, next)];
+        match swap {
+            true => pairs.extend([(v, w), (w, v), (s, t), (t, s)]),
+            false => pairs.extend([(v, value), (w, v), (s, self.pick(&inner.scalar)), (t, s)]),
+        }
+        self.b.copies(pairs);
+        let latch = self.b.now;
+        self.b.branch(Op::S_CBRANCH_SCC1, header);
+        self.b.edge(latch, header, true, true);
+        self.b.depth -= 1;
+        let exit = self.b.block();
+        self.b.edge(latch, exit, true, true);
+        scope.vector.extend([v, w]);
+        scope.scalar.extend([s, t]);
+    }
+
+    /// A loop that lanes leave one by one, each with a value of its last turn.
+    fn lanes_loop(&mut self, scope: &mut Scope, depth: u32) {
+        let (saved, counter, v) = (self.scalar(), self.scalar(), self.vector());
+        self.b.push(Op::S_MOV_B32, &[saved], &[EXEC]);
+        let value = self.pick(&scope.vector);
+        self.b.copies(vec![(v, value), (counter, int(0))]);
+        let before = self.b.now;
+        let was = std::mem::replace(&mut self.divergent, true);
+        self.b.depth += 1;
+        let header = self.b.block();
+        self.b.function.blocks[header].loop_header = true;
+        self.b.edge(before, header, true, true);
+        let mut inner = scope.clone();
+        inner.vector.push(v);
+        // What holds for the wave at a lane's last turn does not hold when it goes on.
+        let inner = self.body(&inner, depth);
+        let leave = self.mask(&inner);
+        self.b.push(Op::S_AND_NOT1_B32, &[EXEC], &[EXEC, leave]);
+        let decide = self.b.now;
+        let latch = self.b.block();
+        self.b.edge(decide, latch, true, true);
+        let next = self.scalar();
+        self.b.push(Op::S_ADD_I32, &[next], &[counter, int(1)]);
+        // After four turns all leave: no lane is on any more.
+        let last = self.scalar();
+        self.b.push(Op::S_CMP_LT_I32, &[], &[next, int(4)]);
+        self.b.push(Op::S_CSELECT_B32, &[last], &[int(-1), int(0)]);
+        self.b.push(Op::S_AND_B32, &[EXEC], &[EXEC, last]);
+        let value = self.pick(&inner.vector);
+        self.b.copies(vec![(v, value), (counter, next)]);
+        let back = self.b.now;
+        self.b.branch(Op::S_CBRANCH_EXECNZ, header);
+        self.b.depth -= 1;
+        let exit = self.b.block();
+        self.b.edge(back, header, true, true);
+        self.b.edge(decide, exit, true, false);
+        self.b.edge(latch, exit, true, true);
+        self.b.push(Op::S_MOV_B32, &[EXEC], &[saved]);
+        self.divergent = was;
+        // A value of the last turn of each lane.
+        scope.vector.push(v);
+        let kept: Vec<Operand> = inner.vector[scope.vector.len() - 1..].to_vec();
+        scope.vector.extend(kept.into_iter().take(2));
+    }
+}
+
+pub(super) const LANES: usize = 4;
+
+/// A register while a function runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Cell {
+    Virtual(Register, u8),
+    Machine(bool, u8),
+}
+
+/// A store: what, and what it read, lane by lane. Loads give a hash of their address.
+pub(super) type Trace = Vec<(u32, Vec<u32>)>;
+
+struct Machine<'a> {
+    function: &'a Function,
+    cells: HashMap<Cell, [u32; LANES]>,
+    exec: u32,
+    scc: bool,
+    trace: Trace,
+}
+
+fn hash(values: &[u32]) -> u32 {
+    let mut state = 0x811c_9dc5u32;
+    for value in values {
+        state = (state ^ value).wrapping_mul(0x0100_0193).rotate_left(13);
+    }
+    state ^ state >> 15
+}
+
+/// Executes a function for at most `steps` instructions; what it stored, or `None` if it went on.
+pub(super) fn execute(function: &Function, steps: usize) -> Option<Trace> {
+    let mut machine = Machine {
+        function,
+        cells: HashMap::new(),
+        exec: (1 << LANES) - 1,
+        scc: false,
+        trace: Trace::new(),
+    };
+    for (register, place) in &function.live_in {
+        for dword in 0..function.registers[register.0 as usize].dwords {
+            let (vector, number) = match place {
+                isa::Operand::V(number) => (true, number + dword),
+                isa::Operand::S(number) => (false, number + dword),
+                _ => continue,
+            };
+            let value = std::array::from_fn(|lane| {
+                hash(&[77, u32::from(number), if vector { lane as u32 } else { 0 }])
+            });
+            machine.cells.insert(Cell::Virtual(*register, dword), value);
+            machine.cells.insert(Cell::Machine(vector, number), value);
+        }
+    }
+    let (mut block, mut at) = (0, 0);
+    for _ in 0..steps {
+        while at == function.blocks[block].insts.len() {
+            (block, at) = (block + 1, 0);
+        }
+        let inst = &function.blocks[block].insts[at];
+        at += 1;
+        let taken = match inst.kind {
+            Kind::Isa(Op::S_ENDPGM) => return Some(machine.trace),
+            Kind::Isa(Op::S_BRANCH) => true,
+            Kind::Isa(Op::S_CBRANCH_SCC1) => machine.scc,
+            Kind::Isa(Op::S_CBRANCH_SCC0) => !machine.scc,
+            Kind::Isa(Op::S_CBRANCH_EXECZ) => machine.exec == 0,
+            Kind::Isa(Op::S_CBRANCH_EXECNZ) => machine.exec != 0,
+            _ => {
+                machine.step(inst);
+                false
+            }
+        };
+        if taken {
+            (block, at) = (inst.target?.0 as usize, 0);
+        }
+    }
+    None
+}
+
+impl Machine<'_> {
+    fn cell(operand: Operand, dword: u8) -> Option<Cell> {
+        Some(match operand {
+            Operand::Virtual(register, first) => Cell::Virtual(register, first + dword),
+            Operand::Fixed(isa::Operand::V(first)) => Cell::Machine(true, first + dword),
+            Operand::Fixed(isa::Operand::S(first)) => Cell::Machine(false, first + dword),
+            _ => return None,
+        })
+    }
+
+    fn read(&self, operand: Operand, dword: u8) -> [u32; LANES] {
+        match operand {
+            EXEC => [self.exec; LANES],
+            Operand::Fixed(isa::Operand::S(124)) => [0; LANES],
+            Operand::Fixed(isa::Operand::Inline(code @ 128..=192)) => {
+                [u32::from(code) - 128; LANES]
+            }
+            Operand::Fixed(isa::Operand::Inline(code @ 193..=208)) => {
+                [192u32.wrapping_sub(u32::from(code)); LANES]
+            }
+            Operand::Fixed(isa::Operand::Literal(bits)) => [bits; LANES],
+            _ => Self::cell(operand, dword)
+                .and_then(|cell| self.cells.get(&cell).copied())
+                .unwrap_or([0xdead_beef; LANES]),
+        }
+    }
+
+    fn write(&mut self, operand: Operand, dword: u8, value: [u32; LANES], lanes: u32) {
+        if operand == EXEC {
+            self.exec = value[0] & ((1 << LANES) - 1);
+        } else if let Some(cell) = Self::cell(operand, dword) {
+            let old = self.cells.entry(cell).or_insert([0xdead_beef; LANES]);
+            for lane in (0..LANES).filter(|lane| lanes >> lane & 1 != 0) {
+                old[lane] = value[lane];
+            }
+        }
+    }
+
+    fn step(&mut self, inst: &Inst) {
+        match &inst.kind {
+            Kind::Undefined => {}
+            Kind::Copies(pairs) => {
+                let values: Vec<_> = pairs.iter().map(|(_, s)| self.read(*s, 0)).collect();
+                for ((destination, _), value) in pairs.iter().zip(values) {
+                    self.write(*destination, 0, value, self.lanes(*destination));
+                }
+            }
+            Kind::Isa(op) => self.isa(inst, *op),
+        }
+    }
+
+    fn lanes(&self, destination: Operand) -> u32 {
+        match file(self.function, destination) {
+            Some(File::Vector) => self.exec,
+            _ => u32::MAX,
+        }
+    }
+
+    fn isa(&mut self, inst: &Inst, op: Op) {
+        let s = inst.src;
+        let one = |m: &Self, index: usize| m.read(s[index], 0);
+        let scalar = |m: &mut Self, value: u32| m.write(inst.dst[0], 0, [value; LANES], u32::MAX);
+        let all = (1 << LANES) - 1;
+        match op {
+            Op::V_MOV_B32 | Op::S_MOV_B32 => {
+                let value = one(self, 0);
+                return self.write(inst.dst[0], 0, value, self.lanes(inst.dst[0]));
+            }
+            Op::V_SWAP_B32 => {
+                let (a, b) = (self.read(inst.dst[0], 0), one(self, 0));
+                self.write(inst.dst[0], 0, b, self.exec);
+                return self.write(s[0], 0, a, self.exec);
+            }
+            Op::S_AND_SAVEEXEC_B32 | Op::S_OR_SAVEEXEC_B32 => {
+                let (was, mask) = (self.exec, one(self, 0)[0]);
+                let and = op == Op::S_AND_SAVEEXEC_B32;
+                self.exec = all & if and { was & mask } else { was | mask };
+                self.scc = self.exec != 0;
+                return scalar(self, was);
+            }
+            Op::S_AND_B32 | Op::S_XOR_B32 | Op::S_AND_NOT1_B32 => {
+                let (a, b) = (one(self, 0)[0], one(self, 1)[0]);
+                let value = match op {
+                    Op::S_AND_B32 => a & b,
+                    Op::S_XOR_B32 => a ^ b,
+                    _ => a & !b,
+                };
+                self.scc = value != 0;
+                return scalar(self, value);
+            }
+            Op::S_ADD_I32 => {
+                let value = one(self, 0)[0].wrapping_add(one(self, 1)[0]);
+                self.scc = value & 1 != 0;
+                return scalar(self, value);
+            }
+            Op::S_CMP_LT_I32 => {
+                self.scc = (one(self, 0)[0] as i32) < one(self, 1)[0] as i32;
+                return;
+            }
+            Op::S_CSELECT_B32 => {
+                let value = one(self, usize::from(!self.scc))[0];
+                return scalar(self, value);
+            }
+            _ => {}
+        }
+        self.hashed(inst, op);
+    }
+
+    /// Any other instruction: results are hashes of what it reads.
+    fn hashed(&mut self, inst: &Inst, op: Op) {
+        let name = match op {
+            Op::V_FMAC_F32 => Op::V_FMA_F32,
+            other => other,
+        };
+        let mut inputs: Vec<[u32; LANES]> = Vec::new();
+        reads(inst, |place, operand, dwords| {
+            let operand = match place {
+                READ_DST => inst.dst[0],
+                READ_VCC => Operand::Fixed(isa::Operand::VCC),
+                _ => operand,
+            };
+            inputs.extend((0..dwords).map(|dword| self.read(operand, dword)));
+        });
+        // Some instructions look at all lanes.
+        let everywhere = op.row().effects.ignores_exec;
+        let lane_hash = |lane: usize, salt: u32| {
+            let mut values = vec![
+                name as u32,
+                salt,
+                inst.imm as u32,
+                u32::from(inst.mods.op_sel),
+            ];
+            values.extend(inputs.iter().map(|input| input[lane]));
+            if name == Op::V_FMA_F32 {
+                values[4..6].sort_unstable();
+            }
+            hash(&values)
+        };
+        let exec = if everywhere {
+            (1 << LANES) - 1
+        } else {
+            self.exec
+        };
+        if op.row().dst.is_empty() || op.row().class == isa::Class::VmemAtomic {
+            for lane in (0..LANES).filter(|lane| exec >> lane & 1 != 0) {
+                let mut values = vec![lane as u32];
+                values.extend(inputs.iter().map(|input| input[lane]));
+                self.trace.push((name as u32, values));
+            }
+        }
+        let mut results = Vec::new();
+        writes(self.function, inst, |number, operand, dwords| {
+            for dword in 0..dwords {
+                let salt = (number * 100) as u32 + u32::from(dword);
+                let value = match file(self.function, operand) {
+                    Some(File::Vector) => std::array::from_fn(|lane| lane_hash(lane, salt)),
+                    // A mask from a vector instruction, a load or arithmetic from a scalar one.
+                    _ if op.row().format == Format::Vopc => {
+                        let lanes = (0..LANES).filter(|lane| exec >> lane & 1 != 0);
+                        [lanes
+                            .map(|lane| (lane_hash(lane, salt) >> 7 & 1) << lane)
+                            .sum(); LANES]
+                    }
+                    _ => [lane_hash(0, salt); LANES],
+                };
+                results.push((operand, dword, value));
+            }
+        });
+        for (operand, dword, value) in results {
+            let lanes = match file(self.function, operand) {
+                Some(File::Vector) => exec,
+                _ => u32::MAX,
+            };
+            self.write(operand, dword, value, lanes);
+        }
+    }
+}
+
+/// A function as text, for failures and expectations.
+pub(super) fn text(function: &Function) -> String {
+    let mut lines = Vec::new();
+    for (index, block) in function.blocks.iter().enumerate() {
+        let numbers = |ids: &[BlockId]| -> Vec<u32> { ids.iter().map(|id| id.0).collect() };
+        let (logical, linear) = (numbers(&block.logical), numbers(&block.linear));
+        lines.push(format!(
+            "block {index}: lanes to {logical:?}, wave to {linear:?}"
+        ));
+        lines.extend(block.insts.iter().map(|inst| format!("  {}", line(inst))));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn line(inst: &Inst) -> String {
+    let named = |operand: &Operand| match operand {
+        Operand::None => "_".to_owned(),
+        Operand::Virtual(register, dword) => format!("%{}.{dword}", register.0),
+        Operand::Fixed(isa::Operand::S(n)) => format!("s{n}"),
+        Operand::Fixed(isa::Operand::V(n)) => format!("v{n}"),
+        Operand::Fixed(isa::Operand::Inline(code @ 128..=192)) => (code - 128).to_string(),
+        Operand::Fixed(other) => format!("{other:?}"),
+    };
+    let list = |operands: &[Operand]| -> String {
+        let used = operands
+            .iter()
+            .rposition(|o| *o != Operand::None)
+            .map_or(0, |last| last + 1);
+        let names: Vec<String> = operands[..used].iter().map(named).collect();
+        names.join(", ")
+    };
+    match &inst.kind {
+        Kind::Isa(op) if inst.dst[0] == Operand::None => {
+            format!("{} {}", op.row().name, list(&inst.src))
+                .trim_end()
+                .to_owned()
+        }
+        Kind::Isa(op) => format!(
+            "{} = {} {}",
+            list(&inst.dst),
+            op.row().name,
+            list(&inst.src)
+        ),
+        Kind::Undefined => format!("{} = undefined", list(&inst.dst)),
+        Kind::Copies(pairs) => {
+            let pairs = pairs
+                .iter()
+                .map(|(d, s)| format!("{} <- {}", named(d), named(s)));
+            pairs.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// Where two traces part.
+pub(super) fn first_difference(a: &Option<Trace>, b: &Option<Trace>) -> String {
+    let (Some(a), Some(b)) = (a, b) else {
+        return format!("ends: {} {}", a.is_some(), b.is_some());
+    };
+    let at = a.iter().zip(b).position(|(a, b)| a != b);
+    format!(
+        "{} and {} entries, first difference {at:?}: {:?}",
+        a.len(),
+        b.len(),
+        at.map(|at| (&a[at], &b[at]))
+    )
+}
