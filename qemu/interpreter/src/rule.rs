@@ -1,0 +1,251 @@
+//! What the interpreter stops at: the rules, their classes, and which of them a run enforces.
+//!
+//! Sources: "sheet" is the project's gfx1100 fact sheet (sections 5 to 13, 18), drawn from LLVM 19, Mesa 25 and AMD's
+//! RDNA3 manual.
+
+/// Groups of rules that are switched together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleClass {
+    /// There is no meaning to go on with; enforced in every run.
+    Always,
+    /// Values that were never written.
+    Undefined,
+    /// Registers that a load has not filled yet.
+    Waits,
+    /// Hazards that hardware does not interlock.
+    Hazards,
+    /// Operands that the encoding can express but the hardware forbids.
+    Operands,
+    /// Addresses: alignment and ranges.
+    Memory,
+    /// Workgroup memory shared between waves without a barrier.
+    Races,
+    /// Barriers, clauses and the end of the wave.
+    Control,
+}
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])+ $rule:ident: $class:ident, $name:literal;)*) => {
+        /// One way to be wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Rule { $($(#[doc = $doc])+ $rule),* }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &'static [Self] = &[$(Self::$rule),*];
+
+            /// The name that messages and options use.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$rule => $name),* }
+            }
+
+            /// The class it is switched with.
+            #[must_use]
+            pub const fn class(self) -> RuleClass {
+                match self { $(Self::$rule => RuleClass::$class),* }
+            }
+
+            /// What it says and where that is from.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$rule => concat!($($doc),+).trim_ascii()),* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// The bytes are no instruction of gfx1100 (sheet 2 to 4: reserved, RDNA 3.5 only, or of another unit).
+    ReservedEncoding: Always, "reserved-encoding";
+    /// The instruction exists but means nothing to a compute wave here (traps, messages, global data share).
+    Unsupported: Always, "unsupported";
+    /// The program counter ran past the last instruction (sheet 18).
+    FallOffEnd: Always, "fall-off-end";
+    /// A branch into the middle of an instruction or out of the code (sheet 18).
+    BranchTarget: Always, "branch-target";
+    /// `s_code_end` is padding and not executable (sheet 4).
+    CodeEnd: Always, "code-end";
+    /// An address that no declared range or page holds (sheet 18).
+    MemoryFault: Always, "memory-fault";
+    /// The run took as many steps as it was allowed.
+    StepLimit: Always, "step-limit";
+
+    /// An SGPR, VCC, M0 or SCC is read that was never written (sheet 13: undefined at launch).
+    UndefinedSgpr: Undefined, "undefined-sgpr";
+    /// An active lane reads a VGPR that it never wrote (sheet 13).
+    UndefinedVgpr: Undefined, "undefined-vgpr";
+    /// A value is used that was loaded from workgroup memory nobody wrote (sheet 18).
+    UndefinedLds: Undefined, "undefined-lds";
+    /// A value is used that was loaded from memory nobody wrote (sheet 18).
+    UndefinedMemory: Undefined, "undefined-memory";
+    /// A value is used that was loaded from scratch memory nobody wrote (sheet 18).
+    UndefinedScratch: Undefined, "undefined-scratch";
+
+    /// A VGPR is touched before `vmcnt` says that its load is done, in whichever lane (sheet 6).
+    PendingVmem: Waits, "pending-vmem";
+    /// A VGPR is touched before `lgkmcnt` says that its LDS load is done (sheet 6).
+    PendingLds: Waits, "pending-lds";
+    /// An SGPR is touched before `lgkmcnt` says that its scalar load is done (sheet 6).
+    PendingSmem: Waits, "pending-smem";
+    /// Scalar loads return in any order: only `lgkmcnt(0)` waits for one (sheet 6).
+    SmemOrder: Waits, "smem-order";
+
+    /// A VALU instruction reads the result of a transcendental one too early (sheet 11, VALUTransUse).
+    TransUse: Hazards, "trans-use";
+    /// `v_permlane*` follows `v_cmpx` with no VALU instruction between that does something (sheet 11, VcmpxPermlane).
+    CmpxPermlane: Hazards, "cmpx-permlane";
+    /// A matrix product reads as A or B what the one before wrote, with no VALU instruction between (sheet 11).
+    WmmaForward: Hazards, "wmma-forward";
+    /// `v_mad_u64_u32` or `v_mad_i64_i32` writes a register that it reads (sheet 11, MADIntraFwd).
+    MadOverlap: Hazards, "mad-overlap";
+    /// `op_sel` on a dot product (sheet 11).
+    DotOpSel: Hazards, "dot-op-sel";
+    /// MSG_DEALLOC_VGPRS without `s_nop` before it (sheet 11).
+    DeallocNop: Hazards, "dealloc-nop";
+    /// MSG_DEALLOC_VGPRS with scratch stores outstanding (sheet 11).
+    DeallocScratch: Hazards, "dealloc-scratch";
+    /// `scratch_*` with VGPR and SGPR whose low bits carry when added (sheet 10, gfx11 defect).
+    ScratchCarry: Hazards, "scratch-carry";
+
+    /// VOPD: the destinations must be one even and one odd register (sheet 7, rule 2).
+    VopdDestinations: Operands, "vopd-destinations";
+    /// VOPD: sources 0, sources 1 of X and Y in the same bank (register number modulo 4; sheet 7, rule 3).
+    VopdBanks: Operands, "vopd-banks";
+    /// VOPD: more than one literal, or more than two scalars together (sheet 7, rule 5).
+    VopdScalars: Operands, "vopd-scalars";
+    /// VOPD: an operation that its half cannot do (sheet 7, rule 6).
+    VopdOperation: Operands, "vopd-operation";
+    /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (sheet 2).
+    ScalarOperands: Operands, "scalar-operands";
+    /// A literal together with DPP, two different literals, or DPP where there is none (sheet 2).
+    Literals: Operands, "literals";
+    /// A tuple of SGPRs that is not aligned to its size, at most 4 (sheet 2).
+    MisalignedSgprs: Operands, "misaligned-sgprs";
+    /// A tuple that runs past s105, or past v255.
+    RegisterRange: Operands, "register-range";
+    /// A VGPR beyond those allocated, in granules of 24 (sheet 12).
+    RegisterAllocation: Operands, "register-allocation";
+    /// `exec_hi` is no mask in wave32 (sheet 5).
+    ExecHi: Operands, "exec-hi";
+    /// `vcc_hi` is no mask in wave32 (sheet 5).
+    VccHi: Operands, "vcc-hi";
+    /// WMMA: D overlaps A or B, or C in part (sheet 8).
+    WmmaOverlap: Operands, "wmma-overlap";
+    /// WMMA with lanes switched off (sheet 8).
+    WmmaExec: Operands, "wmma-exec";
+    /// WMMA: A or B differs between lane l and lane l + 16 (sheet 8).
+    WmmaHalves: Operands, "wmma-halves";
+
+    /// A load or store at an address that is not a multiple of its size, at most 4 (sheet 10).
+    MisalignedAccess: Memory, "misaligned-access";
+    /// An atomic at an address that is not a multiple of its size (sheet 18).
+    MisalignedAtomic: Memory, "misaligned-atomic";
+    /// A scalar load from an address that is no multiple of 4, or of negative total offset (sheet 2, 10).
+    MisalignedScalar: Memory, "misaligned-scalar";
+    /// An LDS access beyond the workgroup's allocation (sheet 10).
+    LdsRange: Memory, "lds-range";
+    /// A scratch access beyond the lane's allocation.
+    ScratchRange: Memory, "scratch-range";
+    /// A buffer access beyond `num_records`: hardware reads 0 and drops stores (sheet 10).
+    BufferRange: Memory, "buffer-range";
+    /// A buffer descriptor of another kind than a raw buffer of dwords.
+    BufferDescriptor: Memory, "buffer-descriptor";
+
+    /// Two waves touch the same bytes of LDS between two barriers, one of them writing (sheet 18).
+    LdsRace: Races, "lds-race";
+    /// `s_barrier` with LDS accesses outstanding: it does not wait for memory (sheet 6).
+    BarrierOutstanding: Races, "barrier-outstanding";
+
+    /// A wave waits at a barrier that another one of the workgroup will never reach because it ended (sheet 18).
+    BarrierExited: Control, "barrier-exited";
+    /// Waves of a workgroup wait at different barriers (sheet 18).
+    BarrierDiverged: Control, "barrier-diverged";
+    /// `s_clause` around instructions of different kinds, or of a length that it cannot have (sheet 6).
+    Clause: Control, "clause";
+}
+
+/// The rules that a run enforces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strictness(u64);
+
+impl Strictness {
+    /// All rules.
+    #[must_use]
+    pub fn strict() -> Self {
+        Rule::ALL.iter().fold(Self(0), |set, rule| set.with(*rule))
+    }
+
+    /// Only those without which nothing could go on: what harnesses that know no waits or poison need.
+    #[must_use]
+    pub fn lenient() -> Self {
+        Rule::ALL
+            .iter()
+            .filter(|rule| rule.class() == RuleClass::Always)
+            .fold(Self(0), |set, rule| set.with(*rule))
+    }
+
+    /// With this rule.
+    #[must_use]
+    pub const fn with(self, rule: Rule) -> Self {
+        Self(self.0 | 1 << rule as u8)
+    }
+
+    /// Without this rule; those of [`RuleClass::Always`] stay.
+    #[must_use]
+    pub fn without(self, rule: Rule) -> Self {
+        if rule.class() == RuleClass::Always {
+            self
+        } else {
+            Self(self.0 & !(1 << rule as u8))
+        }
+    }
+
+    /// Without the rules of a class.
+    #[must_use]
+    pub fn without_class(self, class: RuleClass) -> Self {
+        Rule::ALL
+            .iter()
+            .filter(|rule| rule.class() == class)
+            .fold(self, |set, rule| set.without(*rule))
+    }
+
+    /// Whether the rule is enforced.
+    #[must_use]
+    pub const fn has(self, rule: Rule) -> bool {
+        self.0 >> rule as u8 & 1 == 1
+    }
+
+    /// Whether any rule beyond the indispensable is enforced.
+    #[must_use]
+    pub fn checks_anything(self) -> bool {
+        self != Self::lenient()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_fit_the_set_and_have_unique_names() {
+        assert!(Rule::ALL.len() <= 64);
+        let mut names: Vec<_> = Rule::ALL.iter().map(|rule| rule.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Rule::ALL.len());
+    }
+
+    #[test]
+    fn a_class_is_switched_as_one() {
+        let set = Strictness::strict().without_class(RuleClass::Waits);
+        assert!(!set.has(Rule::PendingVmem) && !set.has(Rule::SmemOrder));
+        assert!(set.has(Rule::UndefinedVgpr));
+        assert!(
+            Strictness::lenient()
+                .without(Rule::MemoryFault)
+                .has(Rule::MemoryFault)
+        );
+    }
+}
