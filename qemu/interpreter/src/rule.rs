@@ -6,7 +6,7 @@
 /// Groups of rules that are switched together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleClass {
-    /// There is no meaning to go on with; enforced in every run.
+    /// There is no meaning to go on with, or the decoder refuses it; enforced in every run.
     Always,
     /// Values that were never written.
     Undefined,
@@ -59,6 +59,20 @@ macro_rules! rules {
 rules! {
     /// The bytes are no instruction of gfx1100 (sheet 2 to 4: reserved, RDNA 3.5 only, or of another unit).
     ReservedEncoding: Always, "reserved-encoding";
+    /// VOPD: one destination must be even and one odd (sheet 7, rule 2).
+    VopdDestinations: Always, "vopd-destinations";
+    /// VOPD: the same source of X and Y in one bank (register number modulo 4; sheet 7, rule 3).
+    VopdBanks: Always, "vopd-banks";
+    /// VOPD: an operation that its half cannot do, or a K too many or missing (sheet 7, rules 5 and 6).
+    VopdOperation: Always, "vopd-operation";
+    /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (sheet 2; 7, rule 5).
+    ScalarOperands: Always, "scalar-operands";
+    /// Two different literals, or one wider than its operand (sheet 2).
+    Literals: Always, "literals";
+    /// A tuple of SGPRs that is not aligned to its size, at most 4, or runs past s105 (sheet 2).
+    MisalignedSgprs: Always, "misaligned-sgprs";
+    /// A tuple of VGPRs that runs past v255, also by way of M0.
+    RegisterRange: Always, "register-range";
     /// The instruction exists but means nothing to a compute wave here (traps, messages, global data share).
     Unsupported: Always, "unsupported";
     /// The program counter ran past the last instruction (sheet 18).
@@ -109,22 +123,8 @@ rules! {
     /// `scratch_*` with VGPR and SGPR whose low bits carry when added (sheet 10, gfx11 defect).
     ScratchCarry: Hazards, "scratch-carry";
 
-    /// VOPD: the destinations must be one even and one odd register (sheet 7, rule 2).
-    VopdDestinations: Operands, "vopd-destinations";
-    /// VOPD: sources 0, sources 1 of X and Y in the same bank (register number modulo 4; sheet 7, rule 3).
-    VopdBanks: Operands, "vopd-banks";
-    /// VOPD: more than one literal, or more than two scalars together (sheet 7, rule 5).
-    VopdScalars: Operands, "vopd-scalars";
-    /// VOPD: an operation that its half cannot do (sheet 7, rule 6).
-    VopdOperation: Operands, "vopd-operation";
-    /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (sheet 2).
-    ScalarOperands: Operands, "scalar-operands";
-    /// A literal together with DPP, two different literals, or DPP where there is none (sheet 2).
-    Literals: Operands, "literals";
-    /// A tuple of SGPRs that is not aligned to its size, at most 4 (sheet 2).
-    MisalignedSgprs: Operands, "misaligned-sgprs";
-    /// A tuple that runs past s105, or past v255.
-    RegisterRange: Operands, "register-range";
+    /// A field that hardware ignores is not as an assembler writes it (sheet 16).
+    NonCanonical: Operands, "non-canonical";
     /// A VGPR beyond those allocated, in granules of 24 (sheet 12).
     RegisterAllocation: Operands, "register-allocation";
     /// `exec_hi` is no mask in wave32 (sheet 5).
@@ -141,7 +141,7 @@ rules! {
     /// A load or store at an address that is not a multiple of its size, at most 4 (sheet 10).
     MisalignedAccess: Memory, "misaligned-access";
     /// An atomic at an address that is not a multiple of its size (sheet 18).
-    MisalignedAtomic: Memory, "misaligned-atomic";
+    MisalignedAtomic: Always, "misaligned-atomic";
     /// A scalar load from an address that is no multiple of 4, or of negative total offset (sheet 2, 10).
     MisalignedScalar: Memory, "misaligned-scalar";
     /// An LDS access beyond the workgroup's allocation (sheet 10).

@@ -3,7 +3,6 @@
 use gfx1100_isa::{Class, Format, Inst, Op, Operand, Row, Ty};
 
 use super::access::{access, scalar_load};
-use super::checks::mask_source;
 use super::operand::{Constants, ScalarSource, scalar_source, source};
 use super::step::{
     Condition, Control, Kind, LaneStep, NO_REGISTER, ScalarStep, Shape, Target, WmmaStep,
@@ -249,6 +248,7 @@ fn lane_step(inst: &Inst, row: &Row, tables: &mut Tables) -> Option<LaneStep> {
         more: [register(inst.src[1]), register(inst.src[2])],
         fetch_inactive: inst.mods.op_sel & 1 == 1,
         bound_control: inst.mods.op_sel & 2 == 2,
+        clamp: inst.mods.clamp,
     })
 }
 
@@ -277,7 +277,8 @@ fn wmma(inst: &Inst, row: &Row, tables: &mut Tables) -> Option<Kind> {
 /// The SGPR of the lane mask that the instruction reads.
 pub(crate) fn mask_register(inst: &Inst, row: &Row) -> u8 {
     const VCC: u8 = 106;
-    match mask_source(row) {
+    let mask = row.src.iter().position(|slot| slot.ty == Ty::Mask);
+    match mask {
         Some(index) => code(inst.src[index]),
         None if row.effects.reads_vcc => VCC,
         None => NO_REGISTER,

@@ -12,7 +12,7 @@ mod registers;
 mod step;
 mod vector;
 
-use gfx1100_isa::{Class, Inst, Op};
+use gfx1100_isa::{Class, DecodeError, Inst, Op, Rigor, decode};
 
 pub(crate) use access::{Access, Action, Atomic, Fill, Half, ScalarLoad, Space};
 pub(crate) use operand::{Constants, ScalarSource, Source};
@@ -36,13 +36,35 @@ const NOWHERE: u32 = u32::MAX;
 
 /// An instruction as found in code.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Located {
+struct Located {
     /// Byte offset.
-    pub(crate) offset: u32,
+    offset: u32,
     /// `None`: no instruction.
-    pub(crate) inst: Option<Inst>,
-    /// Its first two dwords, for messages.
-    pub(crate) words: [u32; 2],
+    inst: Option<Inst>,
+    /// Why it is none, or one in an unusual encoding.
+    error: Option<DecodeError>,
+    /// Its first dword, for messages.
+    word: u32,
+}
+
+impl Located {
+    /// What stands at the start of these dwords, and how many it takes.
+    fn find(words: &[u32], offset: u32) -> (Self, usize) {
+        let here = |inst, error| Self {
+            offset,
+            inst,
+            error,
+            word: words[0],
+        };
+        let error = match decode(words, Rigor::Strict) {
+            Ok((inst, length)) => return (here(Some(inst), None), length),
+            Err(error) => error,
+        };
+        match decode(words, Rigor::Lenient) {
+            Ok((inst, length)) => (here(Some(inst), Some(error)), length),
+            Err(_) => (here(None, Some(error)), 1),
+        }
+    }
 }
 
 /// Code that waves can run.
@@ -104,12 +126,8 @@ impl Program {
         let mut located = Vec::new();
         let mut at = 0;
         while at < words.len() {
-            let (inst, length) = decode(&words[at..]);
-            located.push(Located {
-                offset: 4 * at as u32,
-                inst,
-                words: [words[at], words.get(at + 1).copied().unwrap_or(0)],
-            });
+            let (here, length) = Located::find(&words[at..], 4 * at as u32);
+            located.push(here);
             at += length;
         }
         Ok(Self::of(located, words.len(), address, vgprs))
@@ -178,9 +196,14 @@ impl Program {
             None => "(end of code)".to_owned(),
             Some(Located {
                 inst: Some(inst), ..
-            }) => disassemble(inst),
-            Some(here) => format!(".long 0x{:08x}", here.words[0]),
+            }) => inst.op.row().name.to_owned(),
+            Some(here) => format!(".long 0x{:08x}", here.word),
         }
+    }
+
+    /// What the decoder has against a step.
+    pub(crate) fn complaint(&self, step: usize) -> Option<String> {
+        Some(self.located.get(step)?.error?.to_string())
     }
 }
 
@@ -200,14 +223,18 @@ fn step(
     tables: &mut Tables,
     target: impl Fn(i64) -> Target,
 ) -> Step {
+    let complaint = located[index].error.as_ref().map(checks::refusal);
     let Some(inst) = &located[index].inst else {
-        return refused(Rule::ReservedEncoding);
+        return refused(complaint.unwrap_or(Rule::ReservedEncoding));
     };
     let registers = Registers::of(inst);
     let previous = index
         .checked_sub(1)
         .and_then(|index| located[index].inst.as_ref());
     let mut broken = checks::broken(inst, &registers, previous, allocated);
+    if let Some(rule) = complaint {
+        broken.add(true, rule);
+    }
     if inst.op == Op::S_CLAUSE {
         let ok = clause(inst, &located[index + 1..]);
         broken.add(!ok, Rule::Clause);

@@ -1,6 +1,6 @@
 //! Which registers an instruction reads and writes, as sets.
 
-use gfx1100_isa::{Class, Format, Inst, Op, Operand, Slot, Ty};
+use gfx1100_isa::{Class, Inst, Op, Operand, Place};
 
 /// Bit of SCC in a set of scalar registers; the others have the bit of their operand code.
 pub(crate) const SCC: u32 = 123;
@@ -75,10 +75,6 @@ pub(crate) struct Registers {
     pub(crate) vector_writes: VgprSet,
     pub(crate) scalar_reads: u128,
     pub(crate) scalar_writes: u128,
-    /// A tuple ran past v255 or s105.
-    pub(crate) overrun: bool,
-    /// A tuple of SGPRs is not aligned.
-    pub(crate) misaligned: bool,
 }
 
 impl Registers {
@@ -90,18 +86,13 @@ impl Registers {
             return registers;
         }
         let row = inst.op.row();
-        for (index, operand) in inst.src.iter().enumerate() {
-            // Which register a relative move reads or writes is known only when it runs.
-            if let Some(slot) = row.src.get(index).filter(|_| !is_relative(inst.op)) {
-                let dwords = source_dwords(inst, index, slot);
-                registers.add(*operand, dwords, Access::Read);
-            }
-        }
-        let returns = row.class != Class::VmemAtomic || inst.mods.glc;
-        for (operand, slot) in inst.dst.iter().zip(row.dst) {
-            if returns && !is_relative(inst.op) {
-                registers.add(*operand, slot.ty.dwords(), Access::Write);
-            }
+        // Which register a relative move reads or writes is known only when it runs.
+        for place in Place::ALL.into_iter().filter(|_| !is_relative(inst.op)) {
+            let access = match place {
+                Place::Dst0 | Place::Dst1 => Access::Write,
+                _ => Access::Read,
+            };
+            registers.add(inst.get(place), inst.dwords(place), access);
         }
         let load = matches!(row.class, Class::VmemLoad | Class::LdsLoad);
         if row.effects.reads_dst
@@ -155,20 +146,17 @@ impl Registers {
 
     fn add(&mut self, operand: Operand, dwords: u8, access: Access) {
         match operand {
+            _ if dwords == 0 => {}
             Operand::V(first) => {
                 let set = match access {
                     Access::Read => &mut self.vector_reads,
                     Access::Write => &mut self.vector_writes,
                 };
                 set.insert(first, dwords);
-                self.overrun |= usize::from(first) + usize::from(dwords) > 256;
             }
             Operand::S(NULL) => {}
             Operand::S(first) => {
-                self.misaligned |= first % dwords.min(4).next_power_of_two() != 0;
-                let general = first < VCC as u8;
                 let end = u32::from(first) + u32::from(dwords);
-                self.overrun |= if general { end > VCC } else { end > 128 };
                 let bits = if end >= 128 { u128::MAX } else { (1 << end) - 1 };
                 let bits = bits >> first << first;
                 match access {
@@ -203,17 +191,6 @@ fn is_relative(op: Op) -> bool {
 enum Access {
     Read,
     Write,
-}
-
-/// Registers that a source takes: its row's width, but for addresses, where modifiers decide.
-pub(crate) fn source_dwords(inst: &Inst, index: usize, slot: &Slot) -> u8 {
-    let row = inst.op.row();
-    match row.format {
-        Format::Global if index == 0 && has_base(inst) => 1,
-        Format::Mubuf if index == 0 && inst.mods.offen && inst.mods.idxen => 2,
-        _ if slot.ty == Ty::Mask => 1,
-        _ => slot.ty.dwords(),
-    }
 }
 
 /// A global or scratch address with an SGPR part.

@@ -155,6 +155,7 @@ pub(crate) struct LaneStep {
     /// `op_sel` of permlane: inactive lanes deliver data; lanes without a source give 0.
     pub(crate) fetch_inactive: bool,
     pub(crate) bound_control: bool,
+    pub(crate) clamp: bool,
 }
 
 /// A matrix product.

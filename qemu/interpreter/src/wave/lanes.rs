@@ -5,6 +5,7 @@ use gfx1100_isa::Op;
 use super::undefined::both;
 use super::vector::{blend, low_dwords};
 use super::{Context, Flow, M0, Wave};
+use crate::alu;
 use crate::program::{LaneStep, Source};
 use crate::rule::Rule;
 use crate::stop::Violation;
@@ -186,16 +187,11 @@ impl Wave {
         for lane in 0..32 {
             let bytes = u64::from(self.v[register(window, 0)][lane])
                 | u64::from(self.v[register(window, 1)][lane]) << 32;
-            let reference = self.v[register(reference, 0)][lane].to_le_bytes();
-            for (index, result) in results.iter_mut().enumerate() {
-                let window = ((bytes >> (8 * index)) as u32).to_le_bytes();
-                let differences = window.into_iter().zip(reference);
-                let sum: u32 = differences
-                    .filter(|(_, reference)| *reference != 0)
-                    .map(|(byte, reference)| u32::from(byte.abs_diff(reference)))
-                    .sum();
-                let old = self.v[register(sums, index as u8)][lane];
-                result[lane] = old.wrapping_add(sum);
+            let reference = self.v[register(reference, 0)][lane];
+            let old = std::array::from_fn(|index| self.v[register(sums, index as u8)][lane]);
+            let new = alu::mqsad_u32_u8(bytes, reference, old, step.clamp);
+            for (result, new) in results.iter_mut().zip(new) {
+                result[lane] = new;
             }
         }
         for (index, result) in results.iter().enumerate() {

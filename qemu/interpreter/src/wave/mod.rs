@@ -2,13 +2,14 @@
 
 mod access;
 mod atomic;
-mod buffer;
+mod ports;
 mod control;
 mod dpp;
 mod hazards;
 mod lanes;
 mod scalar;
 mod shaped;
+mod transfer;
 mod undefined;
 mod vector;
 mod waits;

@@ -47,7 +47,7 @@ impl Wave {
             b: self.scalar_value(step.b),
             d: self.scalar_value(step.old),
             scc: self.scc,
-            exec: self.s[EXEC],
+            exec: self.pair(EXEC as u8),
         };
         (step.function)(&mut args);
         if step.destination != NO_REGISTER {
@@ -62,7 +62,7 @@ impl Wave {
             self.s_defined |= 1 << SCC;
         }
         if step.writes_exec {
-            self.s[EXEC] = args.exec;
+            self.set_pair(EXEC as u8, args.exec);
         }
     }
 

@@ -188,19 +188,25 @@ fn flush_f16(value: u32) -> u32 {
     }
 }
 
-/// Output modifier, clamp and flush of a float result. The output modifier works only where denormal results are flushed.
+/// Output modifier, clamp and flush of a float result. The output modifier works only where denormal results are flushed and
+/// MODE.ieee is 0; it and the clamp make -0 a +0.
 fn finish(shape: &Shape, output: &mut Outputs, mode: Mode) {
     let flush = flushes_result(shape.result, mode);
     let scale = match shape.omod {
-        1 if flush => 2.0,
-        2 if flush => 4.0,
-        3 if flush => 0.5,
+        1 if flush && !mode.ieee() => 2.0,
+        2 if flush && !mode.ieee() => 4.0,
+        3 if flush && !mode.ieee() => 0.5,
         _ => 1.0,
     };
     if scale == 1.0 && !shape.clamp && !flush {
         return;
     }
     let clamp = |value: f64| {
+        let value = if value == 0.0 && (shape.clamp || scale != 1.0) {
+            0.0
+        } else {
+            value
+        };
         if !shape.clamp {
             value
         } else if value.is_nan() {
