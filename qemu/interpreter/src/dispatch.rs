@@ -73,9 +73,14 @@ impl std::fmt::Display for BadLaunch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::WorkgroupSize(size) => {
-                write!(f, "a workgroup of {size:?} threads; 1 to 1024 in all can be")
+                write!(
+                    f,
+                    "a workgroup of {size:?} threads; 1 to 1024 in all can be"
+                )
             }
-            Self::Lds(bytes) => write!(f, "{bytes} bytes of workgroup memory; at most 65536 can be"),
+            Self::Lds(bytes) => {
+                write!(f, "{bytes} bytes of workgroup memory; at most 65536 can be")
+            }
             Self::Sgprs(count) => write!(f, "{count} user SGPRs; at most 32 can be"),
         }
     }
@@ -147,7 +152,10 @@ impl Launch {
                         next += 1;
                     }
                 }
-                wave.set_vgpr(0, std::array::from_fn(|lane| self.local_id(first + lane as u32)));
+                wave.set_vgpr(
+                    0,
+                    std::array::from_fn(|lane| self.local_id(first + lane as u32)),
+                );
                 wave
             })
             .collect()
@@ -184,7 +192,9 @@ pub fn dispatch(
         0 => available,
         threads => threads,
     };
-    let threads = wanted.min(usize::try_from(groups).unwrap_or(usize::MAX)).max(1);
+    let threads = wanted
+        .min(usize::try_from(groups).unwrap_or(usize::MAX))
+        .max(1);
     let queue = Queue {
         next: AtomicU64::new(0),
         groups,

@@ -117,7 +117,10 @@ impl<'a> Worker<'a> {
             && self.strictness.has(Rule::BarrierExited)
         {
             let message = format!("wave {ended} has ended and will never come to this barrier");
-            return (first, Err(Violation::new(Rule::BarrierExited, None, message)));
+            return (
+                first,
+                Err(Violation::new(Rule::BarrierExited, None, message)),
+            );
         }
         let elsewhere = waiting.find(|index| waves[*index].barrier != waves[first].barrier);
         if let Some(other) = elsewhere
@@ -127,7 +130,10 @@ impl<'a> Worker<'a> {
                 "wave {first} waits here, wave {other} at 0x{:x}",
                 self.program.offset(waves[other].barrier)
             );
-            return (first, Err(Violation::new(Rule::BarrierDiverged, None, message)));
+            return (
+                first,
+                Err(Violation::new(Rule::BarrierDiverged, None, message)),
+            );
         }
         (first, Ok(()))
     }

@@ -250,8 +250,6 @@ impl Memory for Regions {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed access fails the test")]
-
     use super::*;
 
     #[test]

@@ -119,11 +119,7 @@ impl WaveState {
             }
         }
         wave.s[EXEC] = self.exec;
-        let named = [
-            (VCC, self.vcc[0]),
-            (VCC + 1, self.vcc[1]),
-            (M0, self.m0),
-        ];
+        let named = [(VCC, self.vcc[0]), (VCC + 1, self.vcc[1]), (M0, self.m0)];
         for (code, value) in named {
             if let Some(value) = value {
                 wave.set_sgpr(code as u8, value);

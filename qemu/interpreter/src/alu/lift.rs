@@ -319,7 +319,7 @@ macro_rules! hot {
 pub(super) use {hot, table};
 
 /// Whether this CPU has what the fast functions of a `hot` table are compiled for.
-pub(super) fn has_avx2() -> bool {
+pub(crate) fn has_avx2() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;

@@ -49,6 +49,7 @@ use gfx1100_isa::Op;
 
 use crate::mode::Mode;
 pub use integer::mqsad_u32_u8;
+pub(crate) use lift::has_avx2;
 
 /// A dword per lane.
 pub type Lanes = [u32; 32];

@@ -277,7 +277,12 @@ mod tests {
                     | Class::LdsCross
             );
             let words: Vec<&str> = row.name.split('_').collect();
-            assert_eq!(action(*op, row.class, &words).is_some(), memory, "{}", row.name);
+            assert_eq!(
+                action(*op, row.class, &words).is_some(),
+                memory,
+                "{}",
+                row.name
+            );
         }
     }
 }

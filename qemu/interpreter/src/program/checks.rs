@@ -36,9 +36,7 @@ pub(crate) fn broken(
     let dot = row.class == Class::Dot;
     broken.add(dot && uses_op_sel(inst, row), Rule::DotOpSel);
     let mad = matches!(inst.op, Op::V_MAD_U64_U32 | Op::V_MAD_I64_I32);
-    let overlap = !registers
-        .vector_writes
-        .is_disjoint(&registers.vector_reads);
+    let overlap = !registers.vector_writes.is_disjoint(&registers.vector_reads);
     broken.add(mad && overlap, Rule::MadOverlap);
     broken.add(
         row.class == Class::Wmma && wmma_overlap(inst, row),
@@ -68,8 +66,8 @@ fn wmma_overlap(inst: &Inst, row: &Row) -> bool {
     };
     (0..3).any(|index| {
         range(inst.src[index], row.src[index].ty).is_some_and(|source| {
-            let disjoint = source.end <= d.start || d.end <= source.start;
-            !disjoint && !(index == 2 && source == d)
+            let overlaps = source.start < d.end && d.start < source.end;
+            overlaps && (index != 2 || source != d)
         })
     })
 }

@@ -18,8 +18,8 @@ pub(crate) use access::{Access, Action, Atomic, Fill, Half, ScalarLoad, Space};
 pub(crate) use operand::{Constants, ScalarSource, Source};
 pub(crate) use registers::{SCC, VgprSet};
 pub(crate) use step::{
-    BOTH_HALVES, Condition, Control, Destination, HIGH_HALF, Halves, Kind, LOW_HALF, LaneStep,
-    NO_REGISTER, Prepare, ScalarStep, Shape, Step, Target, VectorStep, WmmaStep,
+    Condition, Control, Destination, HIGH_HALF, Kind, LOW_HALF, LaneStep, NO_REGISTER, Prepare,
+    ScalarStep, Shape, Step, Target, VectorStep, WmmaStep,
 };
 
 use crate::cycles;

@@ -119,9 +119,7 @@ pub(crate) fn source(operand: Operand, ty: Ty, constants: &mut Constants) -> Sou
         Operand::None => Source::None,
         Operand::V(register) => Source::V(register),
         Operand::S(code) => Source::S(code),
-        Operand::Literal(literal) => {
-            Source::K(constants.intern(literal_bits(literal, ty), wide))
-        }
+        Operand::Literal(literal) => Source::K(constants.intern(literal_bits(literal, ty), wide)),
         Operand::Inline(code) => match inline_bits(code, ty) {
             Some(bits) => Source::K(constants.intern(bits, wide)),
             None => Source::Special(code),

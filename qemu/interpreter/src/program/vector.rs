@@ -267,9 +267,7 @@ fn halves(prepare: Prepare) -> Halves {
 fn demanded(inst: &Inst, index: usize) -> Halves {
     let constant = |index: usize| match inst.src[index] {
         Operand::Literal(value) => Some(value),
-        Operand::Inline(code) => {
-            super::operand::inline_bits(code, Ty::B32).map(|bits| bits as u32)
-        }
+        Operand::Inline(code) => super::operand::inline_bits(code, Ty::B32).map(|bits| bits as u32),
         _ => None,
     };
     let of_bits = |bits: u32| {

@@ -1,6 +1,6 @@
 //! Vector memory and LDS instructions: addresses of the lanes, then one transfer over a [`Port`].
 
-use super::ports::{BufferPort, FlatPort, GlobalPort, LdsPort, Port, ScratchPort};
+use super::ports::{BufferPort, FlatPort, GlobalPort, LdsPort, ScratchPort};
 use super::transfer::{Sites, Transfer};
 use super::undefined::both;
 use super::waits::Counter;
@@ -113,11 +113,7 @@ impl Wave {
         }
     }
 
-    fn transfer<const STRICT: bool>(
-        &mut self,
-        context: &mut Context<'_>,
-        access: &Access,
-    ) -> Flow {
+    fn transfer<const STRICT: bool>(&mut self, context: &mut Context<'_>, access: &Access) -> Flow {
         let strictness = context.strictness;
         let mut sites = Sites {
             lanes: self.exec(),
@@ -279,7 +275,9 @@ impl Wave {
     }
 
     fn lds_addresses(&self, access: &Access, offset: u32, sites: &mut Sites) {
-        let base = access.address.map_or([0; 32], |register| self.v[usize::from(register)]);
+        let base = access
+            .address
+            .map_or([0; 32], |register| self.v[usize::from(register)]);
         let m0 = self.s[M0] & 0xffff;
         for (lane, address) in sites.addresses.iter_mut().enumerate() {
             let thread = if access.addtid {
@@ -291,14 +289,13 @@ impl Wave {
         }
     }
 
-    fn scratch_addresses(
-        &self,
-        context: &Context<'_>,
-        access: &Access,
-        sites: &mut Sites,
-    ) -> Flow {
-        let scalar = access.base.map_or(0, |base| self.s[usize::from(base & 127)]);
-        let vector = access.address.map(|register| &self.v[usize::from(register)]);
+    fn scratch_addresses(&self, context: &Context<'_>, access: &Access, sites: &mut Sites) -> Flow {
+        let scalar = access
+            .base
+            .map_or(0, |base| self.s[usize::from(base & 127)]);
+        let vector = access
+            .address
+            .map(|register| &self.v[usize::from(register)]);
         for (lane, address) in sites.addresses.iter_mut().enumerate() {
             let vector = vector.map_or(0, |vector| vector[lane]);
             let sum = vector

@@ -40,12 +40,8 @@ pub(crate) fn apply(atomic: Atomic, bytes: u8, old: u64, data: u64, compare: u64
             u64::from(sum.to_bits())
         }
         // A NaN loses against a number, as with v_min and v_max.
-        Atomic::MinFloat => pick(
-            float(data, wide) < float(old, wide) || float(old, wide).is_nan(),
-        ),
-        Atomic::MaxFloat => pick(
-            float(data, wide) > float(old, wide) || float(old, wide).is_nan(),
-        ),
+        Atomic::MinFloat => pick(float(data, wide) < float(old, wide) || float(old, wide).is_nan()),
+        Atomic::MaxFloat => pick(float(data, wide) > float(old, wide) || float(old, wide).is_nan()),
     })
 }
 
@@ -87,11 +83,26 @@ mod tests {
     #[test]
     fn floats() {
         let bits = |value: f32| u64::from(value.to_bits());
-        assert_eq!(apply(Atomic::AddFloat, 4, bits(1.5), bits(2.0), 0), bits(3.5));
-        assert_eq!(apply(Atomic::MinFloat, 4, bits(1.5), bits(-2.0), 0), bits(-2.0));
-        assert_eq!(apply(Atomic::MaxFloat, 4, bits(f32::NAN), bits(2.0), 0), bits(2.0));
         assert_eq!(
-            apply(Atomic::CompareSwapFloat, 4, bits(-0.0), bits(2.0), bits(0.0)),
+            apply(Atomic::AddFloat, 4, bits(1.5), bits(2.0), 0),
+            bits(3.5)
+        );
+        assert_eq!(
+            apply(Atomic::MinFloat, 4, bits(1.5), bits(-2.0), 0),
+            bits(-2.0)
+        );
+        assert_eq!(
+            apply(Atomic::MaxFloat, 4, bits(f32::NAN), bits(2.0), 0),
+            bits(2.0)
+        );
+        assert_eq!(
+            apply(
+                Atomic::CompareSwapFloat,
+                4,
+                bits(-0.0),
+                bits(2.0),
+                bits(0.0)
+            ),
             bits(2.0)
         );
     }

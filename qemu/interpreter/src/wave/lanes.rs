@@ -83,12 +83,12 @@ impl Wave {
         let source = self.v[usize::from(register)];
         let mut result = [0; 32];
         let [mut read, mut written] = [0, 0];
-        for lane in 0..32 {
+        for (lane, result) in result.iter_mut().enumerate() {
             let from = (lane & 16 ^ other) | (nibbles >> (4 * (lane % 16)) & 15) as usize;
             let delivers = step.fetch_inactive || exec >> from & 1 == 1;
             let active = exec >> lane & 1 == 1;
             if active && delivers {
-                result[lane] = source[from];
+                *result = source[from];
                 read |= 1 << from;
                 written |= 1 << lane;
             } else if active && step.bound_control {

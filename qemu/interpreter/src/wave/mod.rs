@@ -2,11 +2,11 @@
 
 mod access;
 mod atomic;
-mod ports;
 mod control;
 mod dpp;
 mod hazards;
 mod lanes;
+mod ports;
 mod scalar;
 mod shaped;
 mod transfer;
@@ -200,7 +200,7 @@ impl Wave {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,fma")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     fn run_avx2<const STRICT: bool>(
         &mut self,
         context: &mut Context<'_>,

@@ -55,12 +55,7 @@ impl Port for GlobalPort<'_> {
     }
 }
 
-fn stop(
-    strictness: Strictness,
-    rule: Rule,
-    lane: u32,
-    message: impl FnOnce() -> String,
-) -> Flow {
+fn stop(strictness: Strictness, rule: Rule, lane: u32, message: impl FnOnce() -> String) -> Flow {
     if strictness.has(rule) {
         Err(Violation::new(rule, Some(lane), message()))
     } else {
@@ -129,11 +124,6 @@ impl Port for LdsPort<'_> {
     ) -> Flow<u64> {
         if !self.reach(lane, Touch::Atomic, address, bytes)? {
             return Ok(0);
-        }
-        if self.watch && self.lds.undefined(address as usize, bytes) {
-            stop(self.strictness, Rule::UndefinedLds, lane, || {
-                format!("an atomic on LDS address {address:#x}, which nobody wrote")
-            })?;
         }
         let place = &mut self.lds.bytes[address as usize..][..bytes];
         let mut old = [0; 8];
@@ -272,8 +262,7 @@ impl Port for BufferPort<'_> {
 
     fn undefined(&self, lane: u32, address: u64, bytes: usize) -> bool {
         let inside = self.limit.saturating_sub(address) >= bytes as u64;
-        inside
-            && GlobalPort(self.memory).undefined(lane, self.base.wrapping_add(address), bytes)
+        inside && GlobalPort(self.memory).undefined(lane, self.base.wrapping_add(address), bytes)
     }
 }
 

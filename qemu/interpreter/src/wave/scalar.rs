@@ -105,7 +105,8 @@ impl Wave {
             u64::MAX
         };
         let mut bytes = [0; 64];
-        let available = (limit.saturating_sub(offset.max(0) as u64) / 4).min(dwords as u64) as usize;
+        let available =
+            (limit.saturating_sub(offset.max(0) as u64) / 4).min(dwords as u64) as usize;
         if available < dwords {
             context.violate(Rule::BufferRange, None, || {
                 format!(

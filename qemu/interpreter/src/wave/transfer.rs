@@ -123,7 +123,7 @@ impl<'a> Transfer<'a> {
                 }
                 let words = block.as_chunks().0;
                 for index in 0..dwords {
-                    let register = &mut self.wave.v[usize::from(destination) + index & 255];
+                    let register = &mut self.wave.v[(usize::from(destination) + index) & 255];
                     for (lane, value) in register.iter_mut().enumerate() {
                         *value = u32::from_le_bytes(words[lane * dwords + index]);
                     }
@@ -136,7 +136,7 @@ impl<'a> Transfer<'a> {
             (Action::Store, _, Some(data)) => {
                 let words = block.as_chunks_mut().0;
                 for index in 0..dwords {
-                    let register = &self.wave.v[usize::from(data) + index & 255];
+                    let register = &self.wave.v[(usize::from(data) + index) & 255];
                     for (lane, value) in register.iter().enumerate() {
                         words[lane * dwords + index] = value.to_le_bytes();
                     }
@@ -177,7 +177,12 @@ impl<'a> Transfer<'a> {
             match self.access.action {
                 Action::Load => self.load::<STRICT>(port, lane, address)?,
                 Action::Store => self.store(port, lane, address)?,
-                Action::Atomic(atomic) => self.atomic(port, atomic, lane, address)?,
+                Action::Atomic(atomic) => {
+                    if STRICT {
+                        self.check_defined(strictness, port, lane, address)?;
+                    }
+                    self.atomic(port, atomic, lane, address)?;
+                }
                 Action::Swizzle | Action::Permute | Action::BackPermute => {}
             }
         }
@@ -186,19 +191,38 @@ impl<'a> Transfer<'a> {
 
     fn check_alignment(&self, strictness: Strictness, lane: u32, address: u64) -> Flow {
         let align = u64::from(self.access.bytes.min(4));
-        if address % align == 0 || !strictness.has(Rule::MisalignedAccess) {
+        if address.is_multiple_of(align) || !strictness.has(Rule::MisalignedAccess) {
             return Ok(());
         }
         let message = format!("address {address:#x} is not a multiple of {align}");
         Err(Violation::new(Rule::MisalignedAccess, Some(lane), message))
     }
 
-    fn load<const STRICT: bool>(
-        &mut self,
-        port: &mut impl Port,
+    /// An atomic computes with what it finds, so that must be defined.
+    fn check_defined(
+        &self,
+        strictness: Strictness,
+        port: &impl Port,
         lane: u32,
         address: u64,
     ) -> Flow {
+        let rule = self.origin().rule(true);
+        if !strictness.has(rule) || !port.undefined(lane, address, usize::from(self.access.bytes)) {
+            return Ok(());
+        }
+        let message = format!("an atomic at address {address:#x}, which nobody wrote");
+        Err(Violation::new(rule, Some(lane), message))
+    }
+
+    fn origin(&self) -> Origin {
+        match self.access.space {
+            Space::Lds => Origin::Lds,
+            Space::Scratch => Origin::Scratch,
+            _ => Origin::Memory,
+        }
+    }
+
+    fn load<const STRICT: bool>(&mut self, port: &mut impl Port, lane: u32, address: u64) -> Flow {
         let Some(destination) = self.destination else {
             return Ok(());
         };
@@ -251,18 +275,8 @@ impl<'a> Transfer<'a> {
     }
 
     /// Marks the halves of a lane that were loaded from bytes that nobody wrote.
-    fn mark_undefined(
-        &mut self,
-        port: &impl Port,
-        destination: u8,
-        lane: u32,
-        address: u64,
-    ) {
-        let origin = match self.access.space {
-            Space::Lds => Origin::Lds,
-            Space::Scratch => Origin::Scratch,
-            _ => Origin::Memory,
-        };
+    fn mark_undefined(&mut self, port: &impl Port, destination: u8, lane: u32, address: u64) {
+        let origin = self.origin();
         let mut forget = |register: u8, lanes: u64| {
             self.wave.v_defined[usize::from(register)] &= !lanes;
             self.wave.v_origin[usize::from(register)] = origin;
@@ -289,7 +303,7 @@ impl<'a> Transfer<'a> {
         };
         let mut bytes = [0; 16];
         for (index, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
-            let register = usize::from(data) + index & 255;
+            let register = (usize::from(data) + index) & 255;
             *word = self.wave.v[register][lane as usize].to_le_bytes();
         }
         let from = match self.access.half {
@@ -303,16 +317,10 @@ impl<'a> Transfer<'a> {
         )
     }
 
-    fn atomic(
-        &mut self,
-        port: &mut impl Port,
-        operation: Atomic,
-        lane: u32,
-        address: u64,
-    ) -> Flow {
+    fn atomic(&mut self, port: &mut impl Port, operation: Atomic, lane: u32, address: u64) -> Flow {
         let access = self.access;
         let count = usize::from(access.bytes);
-        if address % count as u64 != 0 {
+        if !address.is_multiple_of(count as u64) {
             let message = format!("address {address:#x} is not a multiple of {count}");
             return Err(Violation::new(Rule::MisalignedAtomic, Some(lane), message));
         }

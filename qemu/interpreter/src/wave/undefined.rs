@@ -26,7 +26,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    fn rule(self, vector: bool) -> Rule {
+    pub(super) fn rule(self, vector: bool) -> Rule {
         match self {
             Self::Never if vector => Rule::UndefinedVgpr,
             Self::Never => Rule::UndefinedSgpr,

@@ -224,11 +224,7 @@ pub(crate) fn blend(to: &mut Lanes, from: &Lanes, lanes: u32) {
 /// Copies the low 16 bits of the lanes given into one half.
 #[inline(always)]
 fn blend_half(to: &mut Lanes, from: &Lanes, lanes: u32, high: bool) {
-    let (shift, keep) = if high {
-        (16, 0xffff)
-    } else {
-        (0, 0xffff_0000)
-    };
+    let (shift, keep) = if high { (16, 0xffff) } else { (0, 0xffff_0000) };
     for (lane, (to, from)) in to.iter_mut().zip(from).enumerate() {
         let take = (lanes >> lane & 1).wrapping_neg();
         let merged = *to & keep | (*from & 0xffff) << shift;

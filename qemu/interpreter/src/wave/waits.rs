@@ -5,7 +5,7 @@
 //! about it, and about LDS accesses only what holds if all of those came back first.
 
 use super::{Context, Flow, Wave};
-use crate::program::{Control, Step, VgprSet};
+use crate::program::{Step, VgprSet};
 use crate::rule::Rule;
 
 /// The counters have 6 bits; hardware does not issue what they could not count.
@@ -167,9 +167,8 @@ impl Waits {
 
     fn refresh(&mut self) {
         let none = VgprSet::default();
-        self.pending = self.smem_registers != 0
-            || self.vm_registers != none
-            || self.lds_registers != none;
+        self.pending =
+            self.smem_registers != 0 || self.vm_registers != none || self.lds_registers != none;
     }
 }
 
@@ -294,13 +293,4 @@ impl Wave {
             })
         }
     }
-}
-
-impl Control {
-    /// A wait for everything.
-    pub(crate) const WAIT_ALL: Self = Self::Wait {
-        vm: 0,
-        lgkm: 0,
-        vs: 0,
-    };
 }

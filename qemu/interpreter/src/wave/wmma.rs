@@ -8,7 +8,6 @@
 use gfx1100_isa::Op;
 use half::{bf16, f16};
 
-use super::undefined::both;
 use super::{Context, Flow, Wave};
 use crate::alu::Lanes;
 use crate::program::{HIGH_HALF, LOW_HALF, Source, WmmaStep};
@@ -17,7 +16,7 @@ use crate::rule::Rule;
 /// Rows, columns and depth.
 const N: usize = 16;
 
-/// A matrix operand, by row (A) or column (B), then by k.
+/// A square of numbers.
 type Matrix<T> = [[T; N]; N];
 
 impl Wave {
@@ -40,7 +39,11 @@ impl Wave {
                 let brain = step.op == Op::V_WMMA_BF16_16X16X16_BF16;
                 let shift = if step.high { 16 } else { 0 };
                 // An inline constant stands in the low half.
-                let from = if matches!(step.c, Source::V(_)) { shift } else { 0 };
+                let from = if matches!(step.c, Source::V(_)) {
+                    shift
+                } else {
+                    0
+                };
                 let element = |r: usize, lane: usize| widen((c[r][lane] >> from) as u16, brain);
                 let sums = self.float_sums(step, element);
                 each(|r, lane| {
@@ -100,7 +103,7 @@ impl Wave {
         Ok(())
     }
 
-    /// A or B as floats.
+    /// A or B as floats, by row or column, then by k.
     fn float_matrix(&self, step: &WmmaStep, first: u8, operand: u32) -> Matrix<f32> {
         let brain = matches!(
             step.op,
@@ -120,25 +123,25 @@ impl Wave {
         })
     }
 
+    /// D of the float forms, by register and lane.
     fn float_sums(&self, step: &WmmaStep, c: impl Fn(usize, usize) -> f32) -> [[f32; 32]; 8] {
         let a = self.float_matrix(step, step.a, 0);
-        let b = self.float_matrix(step, step.b, 1);
-        let mut sums = [[0.0; 32]; 8];
+        let columns = self.float_matrix(step, step.b, 1);
+        let b: Matrix<f32> = std::array::from_fn(|k| std::array::from_fn(|n| columns[n][k]));
+        let mut sums: Matrix<f32> = [[0.0; N]; N];
         each(|r, lane| {
             let [row, column] = place(r, lane);
-            let mut sum = c(r, lane);
-            if step.abs & 4 != 0 {
-                sum = sum.abs();
-            }
-            if step.neg & 4 != 0 {
-                sum = -sum;
-            }
-            for k in 0..N {
-                sum = a[row][k].mul_add(b[column][k], sum);
-            }
-            sums[r][lane] = sum;
+            let c = c(r, lane);
+            let c = if step.abs & 4 != 0 { c.abs() } else { c };
+            sums[row][column] = if step.neg & 4 != 0 { -c } else { c };
         });
-        sums
+        add_product(&a, &b, &mut sums);
+        std::array::from_fn(|r| {
+            std::array::from_fn(|lane| {
+                let [row, column] = place(r, lane);
+                sums[row][column]
+            })
+        })
     }
 
     /// A or B as integers of 8 or 4 bits.
@@ -168,9 +171,7 @@ impl Wave {
         let b = self.integer_matrix(step, step.b, 1);
         each(|r, lane| {
             let [row, column] = place(r, lane);
-            let product: i64 = (0..N)
-                .map(|k| i64::from(a[row][k] * b[column][k]))
-                .sum();
+            let product: i64 = (0..N).map(|k| i64::from(a[row][k] * b[column][k])).sum();
             let sum = i64::from(c[r][lane] as i32) + product;
             d[r][lane] = if step.clamp {
                 sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as u32
@@ -178,6 +179,34 @@ impl Wave {
                 sum as u32
             };
         });
+    }
+}
+
+/// Adds to `sums` the product of `a`, by row and k, and `b`, by k and column.
+fn add_product(a: &Matrix<f32>, b: &Matrix<f32>, sums: &mut Matrix<f32>) {
+    #[cfg(target_arch = "x86_64")]
+    if crate::alu::has_avx2() {
+        // SAFETY: the CPU has the features that the function is compiled for.
+        return unsafe { add_product_avx2(a, b, sums) };
+    }
+    add_product_anywhere(a, b, sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn add_product_avx2(a: &Matrix<f32>, b: &Matrix<f32>, sums: &mut Matrix<f32>) {
+    add_product_anywhere(a, b, sums);
+}
+
+/// Inlined, so that it is compiled for each set of CPU features; the order of the sums is the same in all.
+#[inline(always)]
+fn add_product_anywhere(a: &Matrix<f32>, b: &Matrix<f32>, sums: &mut Matrix<f32>) {
+    for (row, sums) in a.iter().zip(sums) {
+        for (a, b) in row.iter().zip(b) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = a.mul_add(*b, *sum);
+            }
+        }
     }
 }
 
