@@ -140,7 +140,7 @@ pub enum Unary {
     F32FromByte(u8),
     /// Element k of an F16x2 as F16.
     Half(u8),
-    /// The same bits as another type of the same width (I32, F32, F16x2; I16, F16; Words(1) does not exist).
+    /// The same bits as another type of the same width (I32, F32, F16x2; I16, F16; I64, Words(2)).
     Bitcast,
 }
 

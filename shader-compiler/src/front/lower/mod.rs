@@ -1,0 +1,510 @@
+//! Statements of SPIR-V to blocks of our form.
+//!
+//! A SPIR-V value becomes a flat list of scalars, its *slots*, in the order of its elements and members: a vector of
+//! four f32 is four F32, a vector of three f16 is an F16x2 and an F16, a matrix is its columns one after the other.
+//! Pointers do not become values; they stand for a place: bytes of a memory, or slots of local variables.
+//!
+//! A variable of a function becomes one [`LocalVar`] for each slot of its innermost element; arrays around that give
+//! the local its length. So `array<vec2<f32>, 8>` is two locals of eight F32, and one index serves both.
+
+mod arith;
+mod build;
+mod composite;
+mod convert;
+mod glsl;
+mod group;
+mod math;
+mod matrix;
+mod memory;
+mod place;
+mod tile;
+
+use std::collections::HashMap;
+
+use rspirv::dr::{self, Instruction};
+use rspirv::spirv::{self, Op as Spv};
+
+use self::build::Builder;
+use self::place::Place;
+use super::module::{Constant, Entry, Module, Ty, result, result_type, word};
+use super::tree::{self, Condition, FUNCTION, Node, Scope};
+use crate::ir::*;
+
+/// What a SPIR-V id stands for.
+#[derive(Clone, Debug)]
+enum Val {
+    Slots(Vec<Value>),
+    Place(Place),
+}
+
+type Lowered<T> = Result<T, String>;
+
+/// The innermost loop being lowered.
+#[derive(Clone, Copy)]
+struct Around {
+    merge: BlockId,
+    latch: BlockId,
+}
+
+/// Where an inlined function leaves its result: not at all, in variables, or as values.
+#[derive(Clone, Debug)]
+enum Returned {
+    Nothing,
+    Locals(Vec<Local>),
+    Values(Vec<Value>),
+}
+
+struct Lower<'m, 'a> {
+    module: &'m Module<'a>,
+    entry: &'m Entry,
+    b: Builder,
+    values: HashMap<u32, Val>,
+    /// The SPIR-V type of each id in `values` that is no pointer.
+    types: HashMap<u32, u32>,
+    around: Vec<Around>,
+    /// Flags of the scopes that are asked whether they were left; of the innermost function being inlined.
+    flags: HashMap<Scope, Local>,
+    /// How each function on the inlining stack returns; empty in the entry point itself.
+    returned: Vec<Returned>,
+    /// Byte offset of a line and column.
+    offset: &'m dyn Fn(u32, u32) -> u32,
+    /// Calls inlined so far, to bound the size.
+    inlined: u32,
+}
+
+/// Calls that may be inlined into one kernel.
+const MAX_INLINED: u32 = 10_000;
+
+/// Lowers one entry point. An error comes with the byte offset of its statement.
+pub(super) fn function(
+    module: &Module<'_>,
+    entry: &Entry,
+    offset: &dyn Fn(u32, u32) -> u32,
+) -> Result<Function, (u32, String)> {
+    let mut lower = Lower {
+        module,
+        entry,
+        b: Builder::new(&entry.name, entry.workgroup_size),
+        values: HashMap::new(),
+        types: HashMap::new(),
+        around: Vec::new(),
+        flags: HashMap::new(),
+        returned: Vec::new(),
+        offset,
+        inlined: 0,
+    };
+    match lower.entry_point() {
+        Ok(()) => {}
+        Err(message) => {
+            let at = if lower.b.source == u32::MAX { 0 } else { lower.b.source };
+            return Err((at, format!("kernel `{}`: {message}", entry.name)));
+        }
+    }
+    let mut function = lower.b.finish();
+    for (index, binding) in function.bindings.iter_mut().enumerate() {
+        let space = Space::Buffer(index as u32);
+        binding.written = function.blocks.iter().flat_map(|b| &b.insts).any(|inst| match inst.op {
+            Op::Store { space: s, .. }
+            | Op::Atomic { space: s, .. }
+            | Op::AtomicCompare { space: s, .. }
+            | Op::TileStore { space: s, .. } => s == space,
+            _ => false,
+        });
+    }
+    Ok(function)
+}
+
+impl<'m, 'a> Lower<'m, 'a> {
+    fn entry_point(&mut self) -> Lowered<()> {
+        self.declare_globals()?;
+        let function = self.function(self.entry.function)?;
+        let nodes = tree::structure(tree::statements(function)?, false);
+        self.declare_flags(&nodes);
+        self.nodes(&nodes)
+    }
+
+    fn function(&self, id: u32) -> Lowered<&'a dr::Function> {
+        self.module.functions.get(&id).copied().ok_or_else(|| format!("function {id} does not exist"))
+    }
+
+    /// Declares the scope flags that the function's statements ask.
+    fn declare_flags(&mut self, nodes: &[Node<'_>]) {
+        self.flags.clear();
+        for scope in tree::asked_scopes(nodes) {
+            let flag = self.new_local("left early", Type::Bool, 1);
+            self.flags.insert(scope, flag);
+        }
+        self.set_flag(FUNCTION, false);
+    }
+
+    fn new_local(&mut self, name: &str, ty: Type, len: u32) -> Local {
+        self.b.function.locals.push(LocalVar { name: name.to_string(), ty, len });
+        Local(self.b.function.locals.len() as u32 - 1)
+    }
+
+    fn set_flag(&mut self, scope: Scope, to: bool) {
+        if let Some(flag) = self.flags.get(&scope).copied() {
+            let (index, value) = (self.b.i32(0), self.b.bool(to));
+            self.b.effect(Op::LocalStore(flag, index, value));
+        }
+    }
+
+    fn nodes(&mut self, nodes: &[Node<'a>]) -> Lowered<()> {
+        for node in nodes {
+            if !self.b.is_open() {
+                return Ok(());
+            }
+            match node {
+                Node::Inst(inst) => self.inst(inst)?,
+                Node::If { condition, then, otherwise } => {
+                    let condition = match condition {
+                        Condition::Id(id) => self.scalar(*id)?,
+                        Condition::Left(scope) => {
+                            let flag = *self.flags.get(scope).ok_or("a scope has no flag")?;
+                            let index = self.b.i32(0);
+                            self.b.value(Type::Bool, Op::LocalLoad(flag, index))
+                        }
+                    };
+                    self.branch(condition, |l| l.nodes(then), |l| l.nodes(otherwise), otherwise.is_empty())?;
+                }
+                Node::Loop { body, continuing, break_if } => self.repeat(body, continuing, *break_if)?,
+                Node::Switch { scope, selector, cases, default } => {
+                    self.set_flag(*scope, false);
+                    self.cases(*selector, cases, default)?;
+                }
+                Node::Break => self.b.jump(self.around.last().ok_or("a break outside of a loop")?.merge),
+                Node::Continue => self.b.jump(self.around.last().ok_or("a continue outside of a loop")?.latch),
+                Node::SetLeft(scope) => self.set_flag(*scope, true),
+                Node::Leave(_) => return Err("a scope is left in no known way".into()),
+                Node::Return(value) => self.give_back(*value)?,
+                Node::Unreachable => self.b.terminate(Terminator::Unreachable),
+            }
+        }
+        Ok(())
+    }
+
+    /// An `if`; its sides are lowered by the two functions.
+    fn branch(
+        &mut self,
+        condition: Value,
+        then: impl FnOnce(&mut Self) -> Lowered<()>,
+        otherwise: impl FnOnce(&mut Self) -> Lowered<()>,
+        no_otherwise: bool,
+    ) -> Lowered<()> {
+        let then_block = self.b.new_block();
+        let merge = self.b.new_block();
+        let other_block = if no_otherwise { merge } else { self.b.new_block() };
+        let target = |block| Target { block, arguments: Vec::new() };
+        self.b.terminate(Terminator::Branch {
+            condition,
+            then: target(then_block),
+            otherwise: target(other_block),
+            merge,
+        });
+        self.b.begin(then_block);
+        then(self)?;
+        let mut meets = no_otherwise || self.b.is_open();
+        self.b.jump(merge);
+        if !no_otherwise {
+            self.b.begin(other_block);
+            otherwise(self)?;
+            meets |= self.b.is_open();
+            self.b.jump(merge);
+        }
+        self.b.begin(merge);
+        if !meets {
+            self.b.terminate(Terminator::Unreachable);
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, body: &[Node<'a>], continuing: &[Node<'a>], break_if: Option<u32>) -> Lowered<()> {
+        let [header, latch, merge] = [(); 3].map(|()| self.b.new_block());
+        self.b.jump(header);
+        self.b.begin(header);
+        self.b.function.block_mut(header).loop_ = Some(Loop { merge, latch });
+        self.around.push(Around { merge, latch });
+        self.nodes(body)?;
+        self.b.jump(latch);
+        self.around.pop();
+        self.b.begin(latch);
+        self.nodes(continuing)?;
+        // The parts of `continuing` may have opened blocks of their own: the last one is the latch.
+        match break_if {
+            None => self.b.jump(header),
+            Some(condition) => {
+                let condition = self.scalar(condition)?;
+                let target = |block| Target { block, arguments: Vec::new() };
+                let (then, otherwise) = (target(merge), target(header));
+                self.b.terminate(Terminator::Branch { condition, then, otherwise, merge });
+            }
+        }
+        self.b.begin(merge);
+        let entered = self.b.function.blocks.iter().any(|b| b.terminator.targets().any(|t| t.block == merge));
+        if !entered {
+            self.b.terminate(Terminator::Unreachable);
+        }
+        Ok(())
+    }
+
+    /// A switch as a chain of branches.
+    fn cases(&mut self, id: u32, cases: &[(Vec<u32>, Vec<Node<'a>>)], default: &[Node<'a>]) -> Lowered<()> {
+        let Some(((literals, nodes), rest)) = cases.split_first() else { return self.nodes(default) };
+        let selector = self.scalar(id)?;
+        let ty = self.b.ty(selector);
+        let mut condition = None;
+        for literal in literals {
+            let literal = self.b.constant(ty, u64::from(*literal));
+            let equal = self.b.compare(Pred::Eq, selector, literal);
+            condition = Some(match condition {
+                None => equal,
+                Some(before) => self.b.binary(Binary::Or, before, equal),
+            });
+        }
+        let condition = condition.ok_or("a case without a literal")?;
+        let nothing = rest.is_empty() && default.is_empty();
+        self.branch(condition, |l| l.nodes(nodes), |l| l.cases(id, rest, default), nothing)
+    }
+
+    /// A `return`.
+    fn give_back(&mut self, value: Option<u32>) -> Lowered<()> {
+        if self.returned.is_empty() {
+            self.b.terminate(Terminator::Return);
+            return Ok(());
+        }
+        let Some(id) = value else { return Ok(()) };
+        let slots = self.slots(id)?;
+        match self.returned.last().cloned() {
+            Some(Returned::Locals(locals)) => {
+                let index = self.b.i32(0);
+                for (local, slot) in locals.into_iter().zip(slots) {
+                    self.b.effect(Op::LocalStore(local, index, slot));
+                }
+            }
+            Some(last) => {
+                debug_assert!(!matches!(last, Returned::Values(_)), "one return gives one value");
+                self.returned.pop();
+                self.returned.push(Returned::Values(slots));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Inlines a call.
+    fn call(&mut self, inst: &Instruction) -> Lowered<()> {
+        let id = word(inst, 0)?;
+        let callee = self.function(id)?;
+        if self.module.name(id) == "naga_mod" {
+            return self.signed_remainder(inst);
+        }
+        self.inlined += 1;
+        if self.inlined > MAX_INLINED {
+            return Err(format!("more than {MAX_INLINED} calls to inline"));
+        }
+        for (index, parameter) in callee.parameters.iter().enumerate() {
+            let argument = self.val(word(inst, index + 1)?)?;
+            self.values.insert(result(parameter)?, argument);
+            self.types.insert(result(parameter)?, result_type(parameter)?);
+        }
+        let nodes = tree::structure(tree::statements(callee)?, true);
+        let ty = result_type(inst)?;
+        let outer_flags = std::mem::take(&mut self.flags);
+        let outer_loops = std::mem::take(&mut self.around);
+        self.declare_flags(&nodes);
+        // A single return at the end of the function needs no variable.
+        let simple = tree::returns(&nodes) == 1 && nodes.iter().any(|n| matches!(n, Node::Return(_)));
+        let types = self.slot_types(ty)?;
+        let returned = if simple || types.is_empty() {
+            Returned::Nothing
+        } else {
+            let name = format!("result of {}", self.module.name(id));
+            Returned::Locals(types.into_iter().map(|t| self.new_local(&name, t, 1)).collect())
+        };
+        self.returned.push(returned);
+        let source = self.b.source;
+        self.nodes(&nodes)?;
+        self.b.source = source;
+        self.flags = outer_flags;
+        self.around = outer_loops;
+        let slots = match self.returned.pop() {
+            Some(Returned::Locals(locals)) => {
+                let index = self.b.i32(0);
+                let load = |local: Local| {
+                    let ty = self.b.function.locals[local.0 as usize].ty;
+                    self.b.value(ty, Op::LocalLoad(local, index))
+                };
+                locals.into_iter().map(load).collect()
+            }
+            Some(Returned::Values(slots)) => slots,
+            _ => Vec::new(),
+        };
+        self.define(inst, slots)
+    }
+
+    /// naga writes `%` of signed integers as a call to a helper that computes `a - b * (a / b)`.
+    fn signed_remainder(&mut self, inst: &Instruction) -> Lowered<()> {
+        let (a, b) = (self.slots(word(inst, 1)?)?, self.slots(word(inst, 2)?)?);
+        let slots = a.into_iter().zip(b).map(|(a, b)| self.b.binary(Binary::SRem, a, b)).collect();
+        self.define(inst, slots)
+    }
+
+    /// What `id` stands for.
+    fn val(&mut self, id: u32) -> Lowered<Val> {
+        if let Some(val) = self.values.get(&id) {
+            return Ok(val.clone());
+        }
+        let module = self.module;
+        let Some((ty, constant)) = module.constant(id) else {
+            return Err(format!("value {id} is used before it is defined"));
+        };
+        Ok(Val::Slots(self.constant_slots(*ty, constant)?))
+    }
+
+    /// The slots of a value.
+    fn slots(&mut self, id: u32) -> Lowered<Vec<Value>> {
+        match self.val(id)? {
+            Val::Slots(slots) => Ok(slots),
+            Val::Place(_) => Err("a pointer is used as a value".into()),
+        }
+    }
+
+    /// A value of one slot.
+    fn scalar(&mut self, id: u32) -> Lowered<Value> {
+        match self.slots(id)?.as_slice() {
+            [slot] => Ok(*slot),
+            slots => Err(format!("a scalar is expected where {} values are", slots.len())),
+        }
+    }
+
+    /// The slots of a value, and its type.
+    fn typed(&mut self, id: u32) -> Lowered<(Vec<Value>, u32)> {
+        let slots = self.slots(id)?;
+        let ty = self.types.get(&id).copied().or_else(|| self.module.constant(id).map(|(ty, _)| *ty));
+        Ok((slots, ty.ok_or_else(|| format!("value {id} has no type"))?))
+    }
+
+    fn define(&mut self, inst: &Instruction, slots: Vec<Value>) -> Lowered<()> {
+        self.types.insert(result(inst)?, result_type(inst)?);
+        self.values.insert(result(inst)?, Val::Slots(slots));
+        Ok(())
+    }
+
+    fn constant_slots(&mut self, ty: u32, constant: &Constant) -> Lowered<Vec<Value>> {
+        let module = self.module;
+        match constant {
+            Constant::Bits(bits) => {
+                let slot = self.slot_types(ty)?[0];
+                let bits = match slot {
+                    Type::F16 | Type::I16 => bits & 0xffff,
+                    _ => *bits,
+                };
+                Ok(vec![self.b.constant(slot, bits)])
+            }
+            Constant::Composite(parts) => {
+                if let Ty::Tile(..) = module.ty(ty)? {
+                    return self.splat_tile(ty, *parts.first().ok_or("a matrix constant of nothing")?);
+                }
+                let mut slots = Vec::new();
+                for part in parts {
+                    slots.push(self.slots(*part)?);
+                }
+                self.compose(ty, slots)
+            }
+            Constant::Null => {
+                if let Ty::Tile(role, elem) = *module.ty(ty)? {
+                    let zero = self.b.float(tile::elem_type(elem), 0.0);
+                    return Ok(vec![self.b.value(Type::Tile(role, elem), Op::TileSplat(zero))]);
+                }
+                let types = self.slot_types(ty)?;
+                Ok(types.into_iter().map(|t| self.b.constant(t, 0)).collect())
+            }
+            Constant::Undef => {
+                let types = self.slot_types(ty)?;
+                Ok(types.into_iter().map(|t| self.b.value(t, Op::Undef)).collect())
+            }
+        }
+    }
+
+    /// Types of the slots of a value of type `ty`.
+    fn slot_types(&self, ty: u32) -> Lowered<Vec<Type>> {
+        Ok(match self.module.ty(ty)? {
+            Ty::Void => Vec::new(),
+            Ty::Bool => vec![Type::Bool],
+            Ty::Int(16) => vec![Type::I16],
+            Ty::Int(32) => vec![Type::I32],
+            Ty::Int(64) => vec![Type::I64],
+            Ty::Float(16) => vec![Type::F16],
+            Ty::Float(32) => vec![Type::F32],
+            Ty::Vector(element, count) => match self.module.ty(*element)? {
+                Ty::Float(16) => {
+                    let mut types = vec![Type::F16x2; (*count / 2) as usize];
+                    types.extend((count % 2 == 1).then_some(Type::F16));
+                    types
+                }
+                // Four bytes are one dword: only conversions to and from it come.
+                Ty::Int(8) if *count == 4 => vec![Type::I32],
+                _ => self.slot_types(*element)?.repeat(*count as usize),
+            },
+            Ty::Matrix(column, count) => self.slot_types(*column)?.repeat(*count as usize),
+            Ty::Array { element, len, .. } => {
+                let element = self.slot_types(*element)?;
+                if u64::from(*len) * element.len() as u64 > MAX_SLOTS {
+                    return Err(format!("an array of {len} elements is too large for registers"));
+                }
+                element.repeat(*len as usize)
+            }
+            Ty::Struct(members) => {
+                let mut types = Vec::new();
+                for member in members {
+                    types.extend(self.slot_types(member.ty)?);
+                }
+                types
+            }
+            Ty::Tile(role, elem) => vec![Type::Tile(*role, *elem)],
+            Ty::Other(name) => return Err(format!("values of Op{name} are not supported")),
+            other => return Err(format!("values of type {other:?} are not supported")),
+        })
+    }
+
+    /// Lowers one instruction.
+    fn inst(&mut self, inst: &Instruction) -> Lowered<()> {
+        use spirv::Op as O;
+        match inst.class.opcode {
+            O::Line => {
+                self.b.source = (self.offset)(word(inst, 1)?, word(inst, 2)?);
+                Ok(())
+            }
+            O::NoLine | O::Nop => Ok(()),
+            O::FunctionCall => self.call(inst),
+            O::Variable | O::AccessChain | O::InBoundsAccessChain | O::Load | O::Store | O::ArrayLength => {
+                self.memory(inst)
+            }
+            O::ExtInst => self.extended(inst),
+            O::Undef => {
+                let types = self.slot_types(result_type(inst)?)?;
+                let slots = types.into_iter().map(|t| self.b.value(t, Op::Undef)).collect();
+                self.define(inst, slots)
+            }
+            O::CopyObject => {
+                let slots = self.slots(word(inst, 0)?)?;
+                self.define(inst, slots)
+            }
+            O::CompositeConstruct | O::CompositeExtract | O::CompositeInsert | O::VectorShuffle
+            | O::VectorExtractDynamic => self.composite(inst),
+            O::ControlBarrier | O::MemoryBarrier => self.barrier(inst),
+            O::CooperativeMatrixLoadKHR | O::CooperativeMatrixStoreKHR | O::CooperativeMatrixMulAddKHR => {
+                self.tile(inst)
+            }
+            _ => {
+                if self.atomic(inst)? || self.group(inst)? || self.convert(inst)? || self.matrix(inst)? {
+                    return Ok(());
+                }
+                self.arithmetic(inst)
+            }
+        }
+    }
+}
+
+/// Slots that one variable or value may have.
+const MAX_SLOTS: u64 = 65_536;

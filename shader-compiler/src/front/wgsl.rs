@@ -1,0 +1,103 @@
+//! WGSL to SPIR-V by naga, with the options that leave the code as it was written.
+
+use naga::back::spv;
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+use super::{Overrides, defects};
+use crate::error::Error;
+
+/// What kernels may use.
+fn capabilities() -> Capabilities {
+    Capabilities::IMMEDIATES
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::SHADER_INT16
+        | Capabilities::SHADER_INT64
+        | Capabilities::SHADER_FLOAT32_ATOMIC
+        | Capabilities::SUBGROUP
+        | Capabilities::SUBGROUP_BARRIER
+        | Capabilities::COOPERATIVE_MATRIX
+        | Capabilities::MEMORY_DECORATION_COHERENT
+        | Capabilities::MEMORY_DECORATION_VOLATILE
+}
+
+/// Parses and validates `source` and writes it as SPIR-V 1.6, with `overrides` put in.
+///
+/// The code is not changed by checks: indices are taken as they are, loops may run for ever, workgroup memory starts
+/// undefined. Statements carry their line.
+///
+/// # Errors
+/// What naga refuses, and what it would get wrong (see `defects`).
+pub fn spirv(source: &str, file: &str, overrides: &Overrides) -> Result<Vec<u32>, Error> {
+    let refuse = |offset: u32, message: String| Error::at(file, source, offset, message);
+    if let Some((offset, message)) = defects::in_source(source) {
+        return Err(refuse(offset, message));
+    }
+    let options = naga::front::wgsl::Options { parse_doc_comments: false, capabilities: capabilities() };
+    let mut module = naga::front::wgsl::Frontend::new_with_options(options)
+        .parse(source)
+        .map_err(|e| refuse(first_span(e.labels().map(|(span, _)| span)), one_line(&parse_message(&e))))?;
+    defects::repair(&mut module);
+    let info = Validator::new(ValidationFlags::all(), capabilities())
+        .validate(&module)
+        .map_err(|e| refuse(first_span(e.spans().map(|(span, _)| *span)), one_line(&chain(e.as_inner()))))?;
+    if let Some((offset, message)) = defects::in_module(&module, &info) {
+        return Err(refuse(offset, message));
+    }
+    let mut constants = naga::back::PipelineConstants::default();
+    for (name, value) in overrides {
+        constants.insert(name.clone(), *value);
+    }
+    let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+        .map_err(|e| refuse(0, one_line(&chain(&e))))?;
+    let options = spv::Options {
+        lang_version: (1, 6),
+        flags: spv::WriterFlags::DEBUG,
+        bounds_check_policies: BoundsCheckPolicies {
+            index: BoundsCheckPolicy::Unchecked,
+            buffer: BoundsCheckPolicy::Unchecked,
+            image_load: BoundsCheckPolicy::Unchecked,
+            binding_array: BoundsCheckPolicy::Unchecked,
+        },
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        force_loop_bounding: false,
+        emit_int_div_checks: false,
+        debug_info: Some(spv::DebugInfo {
+            source_code: source,
+            file_name: file,
+            language: spv::SourceLanguage::WGSL,
+        }),
+        ..spv::Options::default()
+    };
+    spv::write_vec(&module, &info, &options, None).map_err(|e| refuse(0, one_line(&chain(&e))))
+}
+
+/// Byte offset where the first defined span begins.
+fn first_span(spans: impl Iterator<Item = naga::Span>) -> u32 {
+    spans.filter_map(|span| span.to_range()).map(|range| range.start as u32).next().unwrap_or(0)
+}
+
+/// The message, with what naga says of the place.
+fn parse_message(error: &naga::front::wgsl::ParseError) -> String {
+    let label = error.labels().map(|(_, text)| text).find(|text| !text.is_empty());
+    match label {
+        Some(label) if !error.message().contains(label) => format!("{} ({label})", error.message()),
+        _ => error.message().to_string(),
+    }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

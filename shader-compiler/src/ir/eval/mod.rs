@@ -1,0 +1,2 @@
+//! A slow, obvious evaluator.
+pub mod scalar;

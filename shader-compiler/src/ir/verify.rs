@@ -1,0 +1,425 @@
+//! The checker that runs between passes: every rule of the form is checked here, none is trusted.
+//!
+//! The rules are those at the head of [`super`]. The message names the block and the instruction, so that a pass that
+//! broke one is found from it.
+
+use super::graph::Graph;
+use super::types::*;
+use super::uses::Definition;
+
+type Checked = Result<(), String>;
+
+/// Checks everything that the head of [`super`] demands of a function.
+///
+/// # Errors
+/// The first rule that is broken, and where.
+pub fn verify(function: &Function) -> Result<(), String> {
+    check_ids(function)?;
+    let graph = Graph::new(function);
+    check_order(function, &graph)?;
+    let definitions = check_definitions(function)?;
+    for id in function.block_ids() {
+        let block = function.block(id);
+        for inst in &block.insts {
+            check_inst(function, inst).map_err(|e| format!("{id}: {}: {e}", text(inst)))?;
+        }
+        check_terminator(function, &block.terminator).map_err(|e| format!("{id}: {e}"))?;
+    }
+    check_dominance(function, &graph, &definitions)?;
+    check_loops(function, &graph)?;
+    check_branches(function, &graph)
+}
+
+fn text(inst: &Inst) -> String {
+    match inst.result {
+        Some(v) => format!("{v} = {}", inst.op),
+        None => inst.op.to_string(),
+    }
+}
+
+/// Reports `message` unless `condition` holds.
+fn ensure(condition: bool, message: impl FnOnce() -> String) -> Checked {
+    if condition { Ok(()) } else { Err(message()) }
+}
+
+/// Every value, block, buffer and local that is named exists.
+fn check_ids(function: &Function) -> Checked {
+    ensure(!function.blocks.is_empty(), || "there is no block".into())?;
+    let value = |v: Value| {
+        ensure((v.0 as usize) < function.values.len(), || format!("{v} does not exist"))
+    };
+    let block = |b: BlockId| {
+        ensure((b.0 as usize) < function.blocks.len(), || format!("{b} does not exist"))
+    };
+    for b in &function.blocks {
+        b.parameters.iter().try_for_each(|&v| value(v))?;
+        for inst in &b.insts {
+            inst.op.uses().into_iter().chain(inst.result).try_for_each(value)?;
+            check_names(function, &inst.op)?;
+        }
+        let mut used = Vec::new();
+        b.terminator.for_each_use(|v| used.push(v));
+        used.into_iter().try_for_each(value)?;
+        b.terminator.targets().try_for_each(|t| block(t.block))?;
+        if let Terminator::Branch { merge, .. } = b.terminator {
+            block(merge)?;
+        }
+        if let Some(Loop { merge, latch }) = b.loop_ {
+            block(merge)?;
+            block(latch)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_names(function: &Function, op: &Op) -> Checked {
+    let space = match op {
+        Op::BufferSize(n) => Some(Space::Buffer(*n)),
+        Op::Load { space, .. }
+        | Op::Store { space, .. }
+        | Op::Atomic { space, .. }
+        | Op::AtomicCompare { space, .. }
+        | Op::TileLoad { space, .. }
+        | Op::TileStore { space, .. } => Some(*space),
+        _ => None,
+    };
+    if let Some(Space::Buffer(n)) = space {
+        ensure((n as usize) < function.bindings.len(), || format!("buffer{n} does not exist"))?;
+    }
+    if let Op::LocalLoad(l, _) | Op::LocalStore(l, ..) = op {
+        ensure((l.0 as usize) < function.locals.len(), || format!("local{} does not exist", l.0))?;
+    }
+    Ok(())
+}
+
+/// Blocks stand in topological order; only a latch goes back, and only to its header.
+fn check_order(function: &Function, graph: &Graph) -> Checked {
+    ensure(graph.predecessors[0].is_empty(), || "the entry block has a predecessor".into())?;
+    ensure(function.blocks[0].parameters.is_empty(), || "the entry block has parameters".into())?;
+    for id in function.block_ids() {
+        for target in function.block(id).terminator.targets() {
+            let to = target.block;
+            let back = function.block(to).loop_.is_some_and(|l| l.latch == id);
+            ensure(to > id || back, || format!("{id} goes back to {to} and is not its latch"))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_definitions(function: &Function) -> Result<Vec<Option<Definition>>, String> {
+    let mut seen = vec![false; function.values.len()];
+    for block in &function.blocks {
+        for v in block.parameters.iter().copied().chain(block.insts.iter().filter_map(|i| i.result)) {
+            ensure(!std::mem::replace(&mut seen[v.0 as usize], true), || {
+                format!("{v} is defined twice")
+            })?;
+        }
+    }
+    Ok(function.definitions())
+}
+
+fn is_int(ty: Type) -> bool {
+    matches!(ty, Type::I32 | Type::I64 | Type::I16)
+}
+
+fn is_float(ty: Type) -> bool {
+    matches!(ty, Type::F32 | Type::F16 | Type::F16x2)
+}
+
+fn is_dword(ty: Type) -> bool {
+    matches!(ty, Type::I32 | Type::F32 | Type::F16x2)
+}
+
+/// Size in bits of a value that `Bitcast` may take; 0 for the others.
+fn bits(ty: Type) -> u32 {
+    match ty {
+        Type::I32 | Type::F32 | Type::F16x2 => 32,
+        Type::I16 | Type::F16 => 16,
+        Type::I64 | Type::Words(2) => 64,
+        _ => 0,
+    }
+}
+
+/// Result type and operand types of one instruction.
+fn check_inst(function: &Function, inst: &Inst) -> Checked {
+    let ty = |v: Value| function.ty(v);
+    let (result, uses) = (inst.result.map(ty), inst.op.uses());
+    let none = matches!(
+        inst.op,
+        Op::Store { .. } | Op::LocalStore(..) | Op::Barrier { .. } | Op::TileStore { .. }
+    );
+    ensure(result.is_none() == none, || {
+        if none { "defines a value".into() } else { "defines no value".into() }
+    })?;
+    let r = result.unwrap_or(Type::Bool);
+    let types: Vec<Type> = uses.iter().map(|&v| ty(v)).collect();
+    let fits = match (&inst.op, types.as_slice()) {
+        (Op::Const(_), _) => !matches!(r, Type::Words(_) | Type::Tile(..)),
+        (Op::Undef, _) => true,
+        (Op::Builtin(_) | Op::BufferSize(_), _) => r == Type::I32,
+        (Op::Unary(op, _), &[a]) => unary_fits(*op, a, r),
+        (Op::Binary(op, _), &[a, b]) => binary_fits(*op, a, b, r),
+        (Op::Ternary(op, _), &[a, b, c]) => ternary_fits(*op, [a, b, c], r),
+        (Op::Compare(pred, _), &[a, b]) => r == Type::Bool && a == b && compare_fits(*pred, a),
+        (Op::Select(_), &[c, a, b]) => c == Type::Bool && a == r && b == r,
+        (Op::Pack(_), types) => r == Type::F16x2 && types.iter().all(|&t| t == Type::F16),
+        (Op::PackFromF32(_), types) => r == Type::F16x2 && types.iter().all(|&t| t == Type::F32),
+        (Op::Join(_), types) => {
+            (2..=4).contains(&types.len())
+                && r == Type::Words(types.len() as u8)
+                && types.iter().all(|&t| is_dword(t))
+        }
+        (Op::Word(_, k), &[Type::Words(n)]) => *k < n && is_dword(r),
+        (Op::Word(_, k), &[Type::I64]) => *k < 2 && r == Type::I32,
+        (Op::Load { access, .. }, &[offset]) => offset == Type::I32 && access_fits(*access, r),
+        (Op::Store { space, access, .. }, &[offset, value]) => {
+            offset == Type::I32 && access_fits(*access, value) && *space != Space::Arguments
+        }
+        (Op::Atomic { space, combine, .. }, &[offset, value]) => {
+            let float = matches!(combine, Combine::FAdd | Combine::FMin | Combine::FMax);
+            let good = match combine {
+                Combine::IMul | Combine::FMul => false,
+                Combine::Exchange => matches!(value, Type::I32 | Type::F32),
+                _ => value == if float { Type::F32 } else { Type::I32 },
+            };
+            offset == Type::I32 && good && value == r && *space != Space::Arguments
+        }
+        (Op::AtomicCompare { space, .. }, types) => {
+            types.iter().all(|&t| t == Type::I32) && r == Type::I32 && *space != Space::Arguments
+        }
+        (Op::LocalLoad(local, _), &[index]) => {
+            index == Type::I32 && r == function.locals[local.0 as usize].ty
+        }
+        (Op::LocalStore(local, ..), &[index, value]) => {
+            index == Type::I32 && value == function.locals[local.0 as usize].ty
+        }
+        (Op::Barrier { .. }, _) => true,
+        (Op::Subgroup(combine, ..), &[a]) => a == r && combine_fits(*combine, a),
+        (Op::Shuffle(..), &[a, b]) => a == r && b == Type::I32 && bits(a) != 0,
+        (Op::BroadcastFirst(_), &[a]) => a == r && bits(a) != 0,
+        (Op::Ballot(_), &[a]) => a == Type::Bool && r == Type::I32,
+        (Op::Any(_) | Op::All(_), &[a]) => a == Type::Bool && r == Type::Bool,
+        (Op::TileSplat(_), &[a]) => tile_elem(r) == Some(a),
+        (Op::TileLoad { space, .. }, types) => {
+            types.iter().all(|&t| t == Type::I32)
+                && matches!(r, Type::Tile(..))
+                && *space != Space::Arguments
+        }
+        (Op::TileStore { space, .. }, &[offset, stride, value]) => {
+            [offset, stride] == [Type::I32; 2]
+                && matches!(value, Type::Tile(..))
+                && *space != Space::Arguments
+        }
+        (Op::TileMulAdd(_), &[a, b, c]) => {
+            a == Type::Tile(Role::A, Elem::F16)
+                && b == Type::Tile(Role::B, Elem::F16)
+                && matches!(c, Type::Tile(Role::C, _))
+                && c == r
+        }
+        (Op::TileBinary(op, _), &[a, b]) => {
+            let good = matches!(op, Binary::FAdd | Binary::FSub | Binary::FMul);
+            good && a == b && a == r && matches!(a, Type::Tile(..))
+        }
+        (Op::TileScale(..), &[a, b]) => a == r && tile_elem(a) == Some(b),
+        _ => false,
+    };
+    ensure(fits, || {
+        let list: Vec<String> = types.iter().map(Type::to_string).collect();
+        format!("does not take ({}) to {:?}", list.join(", "), result.map(|t| t.to_string()))
+    })
+}
+
+fn tile_elem(ty: Type) -> Option<Type> {
+    match ty {
+        Type::Tile(_, Elem::F16) => Some(Type::F16),
+        Type::Tile(_, Elem::F32) => Some(Type::F32),
+        _ => None,
+    }
+}
+
+fn access_fits(access: Access, ty: Type) -> bool {
+    match access {
+        Access::Words(1) => is_dword(ty),
+        Access::Words(n) => (2..=4).contains(&n) && ty == Type::Words(n),
+        Access::Half => matches!(ty, Type::F16 | Type::I16),
+    }
+}
+
+fn unary_fits(op: Unary, a: Type, r: Type) -> bool {
+    use Type::*;
+    match op {
+        Unary::INeg | Unary::SAbs => a == r && is_int(a),
+        Unary::Not => a == r && (is_int(a) || a == Bool),
+        Unary::FNeg | Unary::FAbs => a == r && is_float(a),
+        Unary::Sqrt | Unary::Rsqrt | Unary::Rcp | Unary::Exp2 | Unary::Log2 | Unary::Sin | Unary::Cos => {
+            a == r && matches!(a, F32 | F16)
+        }
+        Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round | Unary::Fract => {
+            a == r && matches!(a, F32 | F16)
+        }
+        Unary::PopCount | Unary::ReverseBits | Unary::Clz | Unary::Ctz => a == I32 && r == I32,
+        Unary::F32FromS | Unary::F32FromU | Unary::F32FromByte(0..=3) => a == I32 && r == F32,
+        Unary::SFromF32 | Unary::UFromF32 => a == F32 && r == I32,
+        Unary::F32FromByte(_) => false,
+        Unary::F32FromF16 => a == F16 && r == F32,
+        Unary::F16FromF32 => a == F32 && r == F16,
+        Unary::F16FromS | Unary::F16FromU => a == I16 && r == F16,
+        Unary::SFromF16 | Unary::UFromF16 => a == F16 && r == I16,
+        Unary::ZeroExtend | Unary::SignExtend => matches!((a, r), (I16, I32 | I64) | (I32, I64)),
+        Unary::Truncate => matches!((a, r), (I64, I32 | I16) | (I32, I16)),
+        Unary::Half(k) => k < 2 && a == F16x2 && r == F16,
+        Unary::Bitcast => bits(a) != 0 && bits(a) == bits(r),
+    }
+}
+
+fn binary_fits(op: Binary, a: Type, b: Type, r: Type) -> bool {
+    use Binary::*;
+    match op {
+        Shl | ShrU | ShrS => a == r && is_int(a) && b == Type::I32,
+        UMulHi | SMulHi => [a, b, r] == [Type::I32; 3],
+        And | Or | Xor => a == b && a == r && (is_int(a) || a == Type::Bool),
+        IAdd | ISub | IMul | UDiv | URem | SDiv | SRem | UMin | UMax | SMin | SMax => {
+            a == b && a == r && is_int(a)
+        }
+        FAdd | FSub | FMul | FMin | FMax => a == b && a == r && is_float(a),
+        FDiv | FRem => a == b && a == r && matches!(a, Type::F32 | Type::F16),
+    }
+}
+
+fn ternary_fits(op: Ternary, operands: [Type; 3], r: Type) -> bool {
+    use Type::{F16x2, F32, I32};
+    match op {
+        Ternary::Fma => operands == [r; 3] && is_float(r),
+        Ternary::Dot2F16 => operands == [F16x2, F16x2, F32] && r == F32,
+        _ => operands == [I32; 3] && r == I32,
+    }
+}
+
+fn compare_fits(pred: Pred, a: Type) -> bool {
+    match pred {
+        Pred::Eq | Pred::Ne | Pred::ULt | Pred::ULe | Pred::SLt | Pred::SLe => is_int(a),
+        Pred::FEq | Pred::FNe | Pred::FLt | Pred::FLe | Pred::FUnordered => {
+            matches!(a, Type::F32 | Type::F16)
+        }
+    }
+}
+
+fn combine_fits(combine: Combine, a: Type) -> bool {
+    match combine {
+        Combine::And | Combine::Or | Combine::Xor => matches!(a, Type::I32 | Type::Bool),
+        Combine::FAdd | Combine::FMul | Combine::FMin | Combine::FMax => {
+            matches!(a, Type::F32 | Type::F16)
+        }
+        Combine::Exchange => false,
+        _ => a == Type::I32,
+    }
+}
+
+fn check_terminator(function: &Function, terminator: &Terminator) -> Checked {
+    if let Terminator::Branch { condition, .. } = terminator {
+        ensure(function.ty(*condition) == Type::Bool, || format!("branches on {condition}, not a Bool"))?;
+    }
+    for target in terminator.targets() {
+        let parameters = &function.block(target.block).parameters;
+        let same = parameters.len() == target.arguments.len()
+            && parameters.iter().zip(&target.arguments).all(|(&p, &a)| function.ty(p) == function.ty(a));
+        ensure(same, || format!("{target} does not match the parameters of {}", target.block))?;
+    }
+    Ok(())
+}
+
+/// Uses come after definitions on every path, and leave a loop only as parameters.
+fn check_dominance(function: &Function, graph: &Graph, definitions: &[Option<Definition>]) -> Checked {
+    for id in function.block_ids().filter(|&b| graph.reachable(b)) {
+        let block = function.block(id);
+        let check = |v: Value, position: usize| {
+            let Some(definition) = definitions[v.0 as usize] else {
+                return Err(format!("{id}: {v} is used and nowhere defined"));
+            };
+            let before = match definition {
+                Definition::Inst(b, index) if b == id => index < position,
+                other => graph.dominates(other.block(), id),
+            };
+            ensure(before, || format!("{id}: {v} is used before it is defined"))?;
+            match graph.innermost[definition.block().0 as usize] {
+                Some(l) if !graph.in_loop(id, l) => Err(format!(
+                    "{id}: {v} is defined in the loop of {} and used outside of it",
+                    graph.loops[l].header
+                )),
+                _ => Ok(()),
+            }
+        };
+        for (position, inst) in block.insts.iter().enumerate() {
+            inst.op.uses().into_iter().try_for_each(|v| check(v, position))?;
+        }
+        let mut used = Vec::new();
+        block.terminator.for_each_use(|v| used.push(v));
+        used.into_iter().try_for_each(|v| check(v, block.insts.len()))?;
+    }
+    Ok(())
+}
+
+/// A loop is entered at its header from one block, repeats from its latch, and is left to its merge block.
+fn check_loops(function: &Function, graph: &Graph) -> Checked {
+    for (index, l) in graph.loops.iter().enumerate() {
+        let (header, merge, latch) = (l.header, l.merge, l.latch);
+        let from = &graph.predecessors[header.0 as usize];
+        let outside = from.iter().filter(|&&p| !graph.in_loop(p, index)).count();
+        ensure(outside == 1, || format!("the loop of {header} has {outside} entries"))?;
+        ensure(from.len() <= 2, || format!("the loop of {header} has several back edges"))?;
+        let form = match &function.block(latch).terminator {
+            Terminator::Jump(t) => t.block == header,
+            Terminator::Branch { then, otherwise, merge: m, .. } => {
+                let (a, b) = (then.block, otherwise.block);
+                *m == merge && ((a, b) == (header, merge) || (a, b) == (merge, header))
+            }
+            _ => false,
+        };
+        ensure(form, || format!("latch {latch} does not end as a latch of {header} does"))?;
+        for id in function.block_ids().filter(|&b| graph.in_loop(b, index)) {
+            for target in function.block(id).terminator.targets() {
+                let good = target.block == merge || graph.in_loop(target.block, index);
+                ensure(good, || format!("{id} leaves the loop of {header} to {target}"))?;
+            }
+        }
+        let entered = graph.predecessors[merge.0 as usize].iter().find(|&&p| !graph.in_loop(p, index));
+        ensure(entered.is_none(), || format!("{merge} ends the loop of {header} and is entered from outside"))?;
+    }
+    Ok(())
+}
+
+/// What a branch opens ends at its merge block, but for early exits to the loop around it and returns.
+fn check_branches(function: &Function, graph: &Graph) -> Checked {
+    let mut merges = vec![false; function.blocks.len()];
+    for head in function.block_ids().filter(|&b| graph.reachable(b)) {
+        let Terminator::Branch { merge, .. } = function.block(head).terminator else { continue };
+        let around = graph.loop_of(head);
+        if around.is_some_and(|l| l.latch == head) {
+            continue;
+        }
+        ensure(!std::mem::replace(&mut merges[merge.0 as usize], true), || {
+            format!("{merge} is the merge block of two branches")
+        })?;
+        ensure(merge > head, || format!("{head} merges backwards at {merge}"))?;
+        let early = |b: BlockId| around.is_some_and(|l| b == l.merge || b == l.latch);
+        let outside = |b: BlockId| {
+            graph.dominates(merge, b)
+                || around.is_some_and(|l| graph.dominates(l.latch, b) || graph.dominates(l.merge, b))
+        };
+        let inside =
+            |b: BlockId| b == head || (graph.dominates(head, b) && !outside(b));
+        for id in function.block_ids().filter(|&b| inside(b)) {
+            for target in function.block(id).terminator.targets() {
+                let to = target.block;
+                ensure(inside(to) || to == merge || early(to), || {
+                    format!("{id}, opened by the branch in {head}, goes to {to} past {merge}")
+                })?;
+            }
+        }
+        let strange = graph.predecessors[merge.0 as usize].iter().find(|&&p| !inside(p));
+        ensure(strange.is_none() || early(merge), || {
+            format!("{merge} is where the branch in {head} meets, and is entered from elsewhere")
+        })?;
+    }
+    Ok(())
+}
