@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod front;
 pub mod ir;
 mod launch;
 pub mod machine;

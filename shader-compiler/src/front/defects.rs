@@ -57,7 +57,10 @@ pub(super) fn in_source(source: &str) -> Option<Refusal> {
     let mut half_vectors: Vec<&str> = vec!["vec2h", "vec3h", "vec4h"];
     for pair in tokens.windows(2) {
         if pair[0].1 == "fn" && pair[1].1.starts_with("naga_") {
-            let message = format!("the name `{}` is reserved: names may not start with `naga_`", pair[1].1);
+            let message = format!(
+                "the name `{}` is reserved: names may not start with `naga_`",
+                pair[1].1
+            );
             return Some((pair[1].0 as u32, message));
         }
     }
@@ -65,9 +68,14 @@ pub(super) fn in_source(source: &str) -> Option<Refusal> {
     loop {
         let known = half_vectors.len();
         for (index, (_, word)) in tokens.iter().enumerate() {
-            let Some((_, name)) = tokens.get(index + 1) else { break };
+            let Some((_, name)) = tokens.get(index + 1) else {
+                break;
+            };
             if *word == "alias" && !half_vectors.contains(name) {
-                let named = tokens[index..].iter().map(|t| t.1).take_while(|t| *t != ";");
+                let named = tokens[index..]
+                    .iter()
+                    .map(|t| t.1)
+                    .take_while(|t| *t != ";");
                 if is_half_vector(named.skip(3), &half_vectors) {
                     half_vectors.push(name);
                 }
@@ -78,7 +86,11 @@ pub(super) fn in_source(source: &str) -> Option<Refusal> {
         }
     }
     for (index, (offset, word)) in tokens.iter().enumerate() {
-        let template = tokens[index..].iter().map(|t| t.1).skip(1).take_while(|t| *t != "(");
+        let template = tokens[index..]
+            .iter()
+            .map(|t| t.1)
+            .skip(1)
+            .take_while(|t| *t != "(");
         if *word == "bitcast" && is_half_vector(template.skip(1), &half_vectors) {
             let message = "bitcast to a vector of f16 is compiled wrongly by naga 30: \
                            declare the buffer as vec2<f16> or vec4<f16>, or use vec2<f16>(unpack2x16float(x))";
@@ -122,8 +134,12 @@ fn reorder(block: &mut Block) {
                 reorder(accept);
                 reorder(reject);
             }
-            Statement::Switch { cases, .. } => cases.iter_mut().for_each(|case| reorder(&mut case.body)),
-            Statement::Loop { body, continuing, .. } => {
+            Statement::Switch { cases, .. } => {
+                cases.iter_mut().for_each(|case| reorder(&mut case.body))
+            }
+            Statement::Loop {
+                body, continuing, ..
+            } => {
                 reorder(body);
                 reorder(continuing);
             }
@@ -139,7 +155,12 @@ pub(super) fn in_module(module: &Module, info: &naga::valid::ModuleInfo) -> Opti
         if entry.stage != naga::ShaderStage::Compute {
             return Some((0, format!("`{}` is not a compute entry point", entry.name)));
         }
-        if let Some(refusal) = in_block(&entry.function.body, &entry.function, info.get_entry_point(index), module) {
+        if let Some(refusal) = in_block(
+            &entry.function.body,
+            &entry.function,
+            info.get_entry_point(index),
+            module,
+        ) {
             return Some(refusal);
         }
     }
@@ -154,10 +175,16 @@ pub(super) fn in_module(module: &Module, info: &naga::valid::ModuleInfo) -> Opti
         ) {
             let name = global.name.as_deref().unwrap_or("?");
             let at = offset(module.global_variables.get_span(handle));
-            return Some((at, format!("`{name}`: kernels have buffers, not textures or samplers")));
+            return Some((
+                at,
+                format!("`{name}`: kernels have buffers, not textures or samplers"),
+            ));
         }
     }
-    module.functions.iter().find_map(|(handle, function)| in_block(&function.body, function, &info[handle], module))
+    module
+        .functions
+        .iter()
+        .find_map(|(handle, function)| in_block(&function.body, function, &info[handle], module))
 }
 
 fn in_block(
@@ -180,13 +207,19 @@ fn in_block(
                 );
                 (pointer && part).then(|| {
                     let at = span.to_range().map_or(0, |range| range.start as u32);
-                    (at, "a pointer argument must be to a whole variable, not to a part of it".into())
+                    (
+                        at,
+                        "a pointer argument must be to a whole variable, not to a part of it"
+                            .into(),
+                    )
                 })
             }),
             Statement::Block(b) => inner(b),
             Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
             Statement::Switch { cases, .. } => cases.iter().find_map(|case| inner(&case.body)),
-            Statement::Loop { body, continuing, .. } => inner(body).or_else(|| inner(continuing)),
+            Statement::Loop {
+                body, continuing, ..
+            } => inner(body).or_else(|| inner(continuing)),
             _ => None,
         };
         if refusal.is_some() {
@@ -205,8 +238,12 @@ mod tests {
         let found = |source: &str| in_source(source).is_some();
         assert!(found("let a = bitcast<vec2<f16>>(x);"));
         assert!(found("let a = bitcast /* to */ < vec4 < f16 > >(x);"));
-        assert!(found("alias B = A; alias A = vec2h; let a = bitcast<B>(x);"));
-        assert!(!found("let a = bitcast<vec2<u32>>(h); // bitcast<vec2<f16>>(x)"));
+        assert!(found(
+            "alias B = A; alias A = vec2h; let a = bitcast<B>(x);"
+        ));
+        assert!(!found(
+            "let a = bitcast<vec2<u32>>(h); // bitcast<vec2<f16>>(x)"
+        ));
         assert!(!found("let a = bitcast<f16>(x); alias V = vec2<f16>;"));
         assert!(!found("/* /* */ bitcast<vec2h>(x) */"));
         assert!(found("fn naga_mod() {}"));

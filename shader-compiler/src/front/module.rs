@@ -19,8 +19,15 @@ pub(super) enum Ty {
     Vector(u32, u32),
     /// Column type and count.
     Matrix(u32, u32),
-    Array { element: u32, len: u32, stride: u32 },
-    RuntimeArray { element: u32, stride: u32 },
+    Array {
+        element: u32,
+        len: u32,
+        stride: u32,
+    },
+    RuntimeArray {
+        element: u32,
+        stride: u32,
+    },
     Struct(Vec<Member>),
     Pointer(StorageClass, u32),
     Tile(ir::Role, ir::Elem),
@@ -94,12 +101,14 @@ pub(super) fn word(inst: &Instruction, index: usize) -> Result<u32, String> {
 
 /// The id that an instruction defines.
 pub(super) fn result(inst: &Instruction) -> Result<u32, String> {
-    inst.result_id.ok_or_else(|| format!("Op{} defines nothing", inst.class.opname))
+    inst.result_id
+        .ok_or_else(|| format!("Op{} defines nothing", inst.class.opname))
 }
 
 /// The type of what an instruction defines.
 pub(super) fn result_type(inst: &Instruction) -> Result<u32, String> {
-    inst.result_type.ok_or_else(|| format!("Op{} has no type", inst.class.opname))
+    inst.result_type
+        .ok_or_else(|| format!("Op{} has no type", inst.class.opname))
 }
 
 /// What decorations say of an id (or of a member, by its index).
@@ -119,7 +128,12 @@ impl<'a> Decorations<'a> {
                 }
                 (
                     Op::MemberDecorate,
-                    [Operand::IdRef(id), Operand::LiteralBit32(member), Operand::Decoration(d), rest @ ..],
+                    [
+                        Operand::IdRef(id),
+                        Operand::LiteralBit32(member),
+                        Operand::Decoration(d),
+                        rest @ ..,
+                    ],
                 ) => {
                     decorations.member.insert((*id, *member, *d), rest);
                 }
@@ -174,7 +188,9 @@ impl<'a> Module<'a> {
                 let ty = module.read_type(inst, &decorations)?;
                 module.types.insert(result(inst)?, ty);
             } else if class.is_constant() || class == Op::Undef {
-                module.constants.insert(result(inst)?, (result_type(inst)?, read_constant(inst)?));
+                module
+                    .constants
+                    .insert(result(inst)?, (result_type(inst)?, read_constant(inst)?));
             } else if class == Op::Variable {
                 let global = module.read_global(inst, &decorations)?;
                 module.globals.push(global);
@@ -194,7 +210,9 @@ impl<'a> Module<'a> {
 
     /// The type `id`.
     pub(super) fn ty(&self, id: u32) -> Result<&Ty, String> {
-        self.types.get(&id).ok_or_else(|| format!("type {id} is not declared"))
+        self.types
+            .get(&id)
+            .ok_or_else(|| format!("type {id} is not declared"))
     }
 
     /// The name of `id` in the source; empty if it has none.
@@ -235,11 +253,18 @@ impl<'a> Module<'a> {
             Op::TypeMatrix => Ty::Matrix(word(inst, 0)?, word(inst, 1)?),
             Op::TypeArray => {
                 let (element, len) = (word(inst, 0)?, self.number(word(inst, 1)?)?);
-                Ty::Array { element, len, stride: self.stride(id, element, decorations)? }
+                Ty::Array {
+                    element,
+                    len,
+                    stride: self.stride(id, element, decorations)?,
+                }
             }
             Op::TypeRuntimeArray => {
                 let element = word(inst, 0)?;
-                Ty::RuntimeArray { element, stride: self.stride(id, element, decorations)? }
+                Ty::RuntimeArray {
+                    element,
+                    stride: self.stride(id, element, decorations)?,
+                }
             }
             Op::TypeStruct => {
                 let mut members = Vec::new();
@@ -248,7 +273,9 @@ impl<'a> Module<'a> {
                     let ty = word(inst, index)?;
                     let (size, align) = self.size_align(ty).unwrap_or((0, 1));
                     let natural = end.next_multiple_of(align);
-                    let offset = decorations.member_number(id, index as u32, Decoration::Offset).unwrap_or(natural);
+                    let offset = decorations
+                        .member_number(id, index as u32, Decoration::Offset)
+                        .unwrap_or(natural);
                     self.check_matrix_stride(id, index as u32, ty, decorations)?;
                     members.push(Member { ty, offset });
                     end = offset.saturating_add(size);
@@ -267,7 +294,9 @@ impl<'a> Module<'a> {
     fn stride(&self, id: u32, element: u32, decorations: &Decorations<'_>) -> Result<u32, String> {
         match decorations.number(id, Decoration::ArrayStride) {
             Some(stride) => Ok(stride),
-            None => Ok(self.size_align(element).map_or(0, |(size, align)| size.next_multiple_of(align))),
+            None => Ok(self
+                .size_align(element)
+                .map_or(0, |(size, align)| size.next_multiple_of(align))),
         }
     }
 
@@ -296,11 +325,17 @@ impl<'a> Module<'a> {
         let elem = match self.ty(word(inst, 0)?)? {
             Ty::Float(16) => ir::Elem::F16,
             Ty::Float(32) => ir::Elem::F32,
-            other => return Err(format!("a cooperative matrix of {other:?} is not supported")),
+            other => {
+                return Err(format!(
+                    "a cooperative matrix of {other:?} is not supported"
+                ));
+            }
         };
         let (rows, columns) = (self.number(word(inst, 2)?)?, self.number(word(inst, 3)?)?);
         if (rows, columns) != (16, 16) {
-            return Err(format!("cooperative matrices are 16 by 16, not {rows} by {columns}"));
+            return Err(format!(
+                "cooperative matrices are 16 by 16, not {rows} by {columns}"
+            ));
         }
         let role = match self.number(word(inst, 4)?)? {
             0 => ir::Role::A,
@@ -313,7 +348,11 @@ impl<'a> Module<'a> {
         Ok(Ty::Tile(role, elem))
     }
 
-    fn read_global(&self, inst: &Instruction, decorations: &Decorations<'_>) -> Result<Global, String> {
+    fn read_global(
+        &self,
+        inst: &Instruction,
+        decorations: &Decorations<'_>,
+    ) -> Result<Global, String> {
         let id = result(inst)?;
         let (class, ty) = self.pointee(result_type(inst)?)?;
         let has = |d| decorations.plain.contains_key(&(id, d));
@@ -322,7 +361,9 @@ impl<'a> Module<'a> {
             name: self.name(id).to_string(),
             class,
             ty,
-            group: decorations.number(id, Decoration::DescriptorSet).unwrap_or(0),
+            group: decorations
+                .number(id, Decoration::DescriptorSet)
+                .unwrap_or(0),
             binding: decorations.number(id, Decoration::Binding).unwrap_or(0),
             builtin: decorations.builtin(id),
             volatile: has(Decoration::Volatile) || has(Decoration::Coherent),
@@ -343,7 +384,11 @@ impl<'a> Module<'a> {
                 let (size, align) = self.size_align(*column)?;
                 (size.next_multiple_of(align) * count, align)
             }
-            Ty::Array { element, len, stride } => {
+            Ty::Array {
+                element,
+                len,
+                stride,
+            } => {
                 let size = stride.checked_mul(*len).ok_or("an array is too large")?;
                 (size, self.size_align(*element)?.1)
             }
@@ -352,7 +397,12 @@ impl<'a> Module<'a> {
                 let (mut end, mut align) = (0u32, 1);
                 for member in members {
                     let (size, own) = self.size_align(member.ty)?;
-                    end = end.max(member.offset.checked_add(size).ok_or("a structure is too large")?);
+                    end = end.max(
+                        member
+                            .offset
+                            .checked_add(size)
+                            .ok_or("a structure is too large")?,
+                    );
                     align = align.max(own);
                 }
                 (end.next_multiple_of(align), align)
@@ -371,9 +421,11 @@ fn read_constant(inst: &Instruction) -> Result<Constant, String> {
             Some(Operand::LiteralBit64(n)) => Constant::Bits(*n),
             _ => return Err("OpConstant without a number".into()),
         },
-        Op::ConstantComposite => {
-            Constant::Composite((0..inst.operands.len()).map(|i| word(inst, i)).collect::<Result<_, _>>()?)
-        }
+        Op::ConstantComposite => Constant::Composite(
+            (0..inst.operands.len())
+                .map(|i| word(inst, i))
+                .collect::<Result<_, _>>()?,
+        ),
         Op::ConstantNull => Constant::Null,
         Op::Undef => Constant::Undef,
         _ => return Err(format!("Op{} is not supported", inst.class.opname)),
@@ -381,24 +433,37 @@ fn read_constant(inst: &Instruction) -> Result<Constant, String> {
 }
 
 fn read_entry(inst: &Instruction, loaded: &dr::Module) -> Result<Entry, String> {
-    let [_, Operand::IdRef(function), Operand::LiteralString(name), interface @ ..] = inst.operands.as_slice()
+    let [
+        _,
+        Operand::IdRef(function),
+        Operand::LiteralString(name),
+        interface @ ..,
+    ] = inst.operands.as_slice()
     else {
         return Err("OpEntryPoint has strange operands".into());
     };
-    let size = loaded.execution_modes.iter().find_map(|mode| match mode.operands.as_slice() {
-        [
-            Operand::IdRef(f),
-            Operand::ExecutionMode(ExecutionMode::LocalSize),
-            Operand::LiteralBit32(x),
-            Operand::LiteralBit32(y),
-            Operand::LiteralBit32(z),
-        ] if f == function => Some([*x, *y, *z]),
-        _ => None,
-    });
+    let size = loaded
+        .execution_modes
+        .iter()
+        .find_map(|mode| match mode.operands.as_slice() {
+            [
+                Operand::IdRef(f),
+                Operand::ExecutionMode(ExecutionMode::LocalSize),
+                Operand::LiteralBit32(x),
+                Operand::LiteralBit32(y),
+                Operand::LiteralBit32(z),
+            ] if f == function => Some([*x, *y, *z]),
+            _ => None,
+        });
     let workgroup_size = size.ok_or_else(|| format!("`{name}` has no workgroup size"))?;
-    let lanes = workgroup_size.iter().map(|&n| u64::from(n)).product::<u64>();
+    let lanes = workgroup_size
+        .iter()
+        .map(|&n| u64::from(n))
+        .product::<u64>();
     if lanes == 0 || lanes > 1024 {
-        return Err(format!("`{name}` has {lanes} invocations per workgroup; 1 to 1024 are possible"));
+        return Err(format!(
+            "`{name}` has {lanes} invocations per workgroup; 1 to 1024 are possible"
+        ));
     }
     Ok(Entry {
         function: *function,

@@ -37,11 +37,24 @@ pub(super) enum Condition {
 #[derive(Clone, Debug)]
 pub(super) enum Node<'a> {
     Inst(&'a Instruction),
-    If { condition: Condition, then: Vec<Node<'a>>, otherwise: Vec<Node<'a>> },
+    If {
+        condition: Condition,
+        then: Vec<Node<'a>>,
+        otherwise: Vec<Node<'a>>,
+    },
     /// `break_if` is asked after `continuing`.
-    Loop { body: Vec<Node<'a>>, continuing: Vec<Node<'a>>, break_if: Option<u32> },
+    Loop {
+        body: Vec<Node<'a>>,
+        continuing: Vec<Node<'a>>,
+        break_if: Option<u32>,
+    },
     /// Cases with their literals; the default has none. Without cases it is a plain scope.
-    Switch { scope: Scope, selector: u32, cases: Vec<(Vec<u32>, Vec<Node<'a>>)>, default: Vec<Node<'a>> },
+    Switch {
+        scope: Scope,
+        selector: u32,
+        cases: Vec<(Vec<u32>, Vec<Node<'a>>)>,
+        default: Vec<Node<'a>>,
+    },
     /// Leaves the innermost loop.
     Break,
     /// Goes to the innermost loop's `continuing`.
@@ -77,9 +90,17 @@ pub(super) fn statements(function: &dr::Function) -> Result<Vec<Node<'_>>, Strin
     for block in &function.blocks {
         blocks.insert(block.label_id().ok_or("a block has no label")?, block);
     }
-    let first = function.blocks.first().and_then(dr::Block::label_id).ok_or("a function has no body")?;
+    let first = function
+        .blocks
+        .first()
+        .and_then(dr::Block::label_id)
+        .ok_or("a function has no body")?;
     // Blocks of a `continuing` part are counted twice.
-    let mut builder = Builder { budget: 2 * blocks.len(), blocks, scopes: FUNCTION };
+    let mut builder = Builder {
+        budget: 2 * blocks.len(),
+        blocks,
+        scopes: FUNCTION,
+    };
     builder.list(first, Exits::default())
 }
 
@@ -92,12 +113,20 @@ impl<'a> Builder<'a> {
                 nodes.push(node);
                 break;
             }
-            self.budget = self.budget.checked_sub(1).ok_or("control flow is not structured as WGSL's is")?;
-            let block = *self.blocks.get(&label).ok_or_else(|| format!("block {label} does not exist"))?;
+            self.budget = self
+                .budget
+                .checked_sub(1)
+                .ok_or("control flow is not structured as WGSL's is")?;
+            let block = *self
+                .blocks
+                .get(&label)
+                .ok_or_else(|| format!("block {label} does not exist"))?;
             let Some((last, mut insts)) = block.instructions.split_last() else {
                 return Err(format!("block {label} is empty"));
             };
-            let merge = insts.iter().position(|i| matches!(i.class.opcode, Op::SelectionMerge | Op::LoopMerge));
+            let merge = insts
+                .iter()
+                .position(|i| matches!(i.class.opcode, Op::SelectionMerge | Op::LoopMerge));
             let merge = merge.map(|at| {
                 let merge = &insts[at];
                 insts = &insts[..at];
@@ -149,7 +178,12 @@ impl<'a> Builder<'a> {
             (Op::SelectionMerge, Op::Switch) => self.switch(last, end, exits),
             (Op::LoopMerge, Op::Branch) => {
                 let next = word(merge, 1)?;
-                let body = Exits { end: next, loop_merge: Some(end), loop_continue: Some(next), switch: None };
+                let body = Exits {
+                    end: next,
+                    loop_merge: Some(end),
+                    loop_continue: Some(next),
+                    switch: None,
+                };
                 let mut body = self.list(word(last, 0)?, body)?;
                 let (mut continuing, break_if) = self.continuing(next, label, end)?;
                 if !continuing.iter().all(is_plain) {
@@ -158,19 +192,42 @@ impl<'a> Builder<'a> {
                     self.scopes += 1;
                     let scope = self.scopes;
                     leave_for_continue(&mut body, scope);
-                    let body_scope = Node::Switch { scope, selector: 0, cases: Vec::new(), default: body };
-                    body = std::iter::once(body_scope).chain(continuing.drain(..)).collect();
+                    let body_scope = Node::Switch {
+                        scope,
+                        selector: 0,
+                        cases: Vec::new(),
+                        default: body,
+                    };
+                    body = std::iter::once(body_scope)
+                        .chain(continuing.drain(..))
+                        .collect();
                 }
-                Ok(Node::Loop { body, continuing, break_if })
+                Ok(Node::Loop {
+                    body,
+                    continuing,
+                    break_if,
+                })
             }
-            _ => Err(format!("Op{} after a merge is not supported", last.class.opname)),
+            _ => Err(format!(
+                "Op{} after a merge is not supported",
+                last.class.opname
+            )),
         }
     }
 
-    fn switch(&mut self, last: &'a Instruction, end: u32, exits: Exits) -> Result<Node<'a>, String> {
+    fn switch(
+        &mut self,
+        last: &'a Instruction,
+        end: u32,
+        exits: Exits,
+    ) -> Result<Node<'a>, String> {
         self.scopes += 1;
         let scope = self.scopes;
-        let inner = Exits { end, switch: Some((end, scope)), ..exits };
+        let inner = Exits {
+            end,
+            switch: Some((end, scope)),
+            ..exits
+        };
         let default_label = word(last, 1)?;
         let mut labels: Vec<(u32, Vec<u32>)> = Vec::new();
         for index in (2..last.operands.len()).step_by(2) {
@@ -186,19 +243,37 @@ impl<'a> Builder<'a> {
                 cases.push((literals, self.list(label, inner)?));
             }
         }
-        Ok(Node::Switch { scope, selector: word(last, 0)?, cases, default: self.list(default_label, inner)? })
+        Ok(Node::Switch {
+            scope,
+            selector: word(last, 0)?,
+            cases,
+            default: self.list(default_label, inner)?,
+        })
     }
 
     /// The `continuing` part of a loop: everything up to the back edge.
-    fn continuing(&mut self, first: u32, header: u32, merge: u32) -> Result<(Vec<Node<'a>>, Option<u32>), String> {
+    fn continuing(
+        &mut self,
+        first: u32,
+        header: u32,
+        merge: u32,
+    ) -> Result<(Vec<Node<'a>>, Option<u32>), String> {
         let mut nodes = Vec::new();
         let mut label = first;
         loop {
-            let block = *self.blocks.get(&label).ok_or_else(|| format!("block {label} does not exist"))?;
-            self.budget = self.budget.checked_sub(1).ok_or("control flow is not structured as WGSL's is")?;
+            let block = *self
+                .blocks
+                .get(&label)
+                .ok_or_else(|| format!("block {label} does not exist"))?;
+            self.budget = self
+                .budget
+                .checked_sub(1)
+                .ok_or("control flow is not structured as WGSL's is")?;
             match block.instructions.split_last() {
                 Some((last, insts)) if last.class.opcode == Op::BranchConditional => {
-                    let has_merge = insts.last().is_some_and(|i| i.class.opcode == Op::SelectionMerge);
+                    let has_merge = insts
+                        .last()
+                        .is_some_and(|i| i.class.opcode == Op::SelectionMerge);
                     if !has_merge && word(last, 1)? == merge && word(last, 2)? == header {
                         nodes.extend(insts.iter().map(Node::Inst));
                         return Ok((nodes, Some(word(last, 0)?)));
@@ -208,7 +283,10 @@ impl<'a> Builder<'a> {
             }
             // Up to the next point where control flow comes together again: one block and what its merge opens.
             let end = next_join(block)?;
-            let exits = Exits { end, ..Exits::default() };
+            let exits = Exits {
+                end,
+                ..Exits::default()
+            };
             nodes.extend(self.list(label, exits)?);
             if end == header {
                 return Ok((nodes, None));
@@ -220,7 +298,10 @@ impl<'a> Builder<'a> {
 
 /// Where control flow comes together after `block` and what it opens.
 fn next_join(block: &dr::Block) -> Result<u32, String> {
-    let merge = block.instructions.iter().find(|i| matches!(i.class.opcode, Op::SelectionMerge | Op::LoopMerge));
+    let merge = block
+        .instructions
+        .iter()
+        .find(|i| matches!(i.class.opcode, Op::SelectionMerge | Op::LoopMerge));
     match (merge, block.instructions.last()) {
         (Some(merge), _) => word(merge, 0),
         (None, Some(last)) if last.class.opcode == Op::Branch => word(last, 0),
@@ -236,12 +317,41 @@ fn exit<'a>(label: u32, exits: Exits) -> Option<Node<'a>> {
     if exits.loop_continue == Some(label) {
         return Some(Node::Continue);
     }
-    exits.switch.filter(|(merge, _)| *merge == label).map(|(_, scope)| Node::Leave(scope))
+    exits
+        .switch
+        .filter(|(merge, _)| *merge == label)
+        .map(|(_, scope)| Node::Leave(scope))
 }
 
 /// Makes all exits from scopes structural. `inlined`: a `return` is such an exit too.
-pub(super) fn structure(nodes: Vec<Node<'_>>, inlined: bool) -> Vec<Node<'_>> {
+pub(super) fn structure(mut nodes: Vec<Node<'_>>, inlined: bool) -> Vec<Node<'_>> {
+    if !inlined {
+        drop_last_returns(&mut nodes);
+    }
     Structure { inlined }.list(nodes.into(), false)
+}
+
+/// Drops `return` where the kernel ends anyway: naga writes one at the end of each branch.
+fn drop_last_returns(nodes: &mut Vec<Node<'_>>) {
+    // What stands where two branches meet that both return is dead, and so are returns before it.
+    while matches!(nodes.last(), Some(Node::Return(None) | Node::Unreachable)) {
+        nodes.pop();
+    }
+    match nodes.last_mut() {
+        Some(Node::If {
+            then, otherwise, ..
+        }) => {
+            drop_last_returns(then);
+            drop_last_returns(otherwise);
+        }
+        Some(Node::Switch { cases, default, .. }) => {
+            cases
+                .iter_mut()
+                .for_each(|(_, nodes)| drop_last_returns(nodes));
+            drop_last_returns(default);
+        }
+        _ => {}
+    }
 }
 
 /// What may happen in a list.
@@ -274,13 +384,20 @@ impl Structure {
                     false
                 }
                 Node::Return(_) | Node::Break | Node::Continue | Node::Unreachable => false,
-                Node::If { then, otherwise, .. } => {
+                Node::If {
+                    then, otherwise, ..
+                } => {
                     let (a, b) = (self.flow(then), self.flow(otherwise));
                     leaves.extend(a.leaves);
                     leaves.extend(b.leaves);
                     a.falls || b.falls
                 }
-                Node::Switch { scope, cases, default, .. } => {
+                Node::Switch {
+                    scope,
+                    cases,
+                    default,
+                    ..
+                } => {
                     let mut falls = false;
                     for part in cases.iter().map(|(_, nodes)| nodes).chain([default]) {
                         let flow = self.flow(part);
@@ -299,7 +416,10 @@ impl Structure {
                 return Flow { leaves, falls };
             }
         }
-        Flow { leaves, falls: true }
+        Flow {
+            leaves,
+            falls: true,
+        }
     }
 
     /// Rewrites a list. `in_loop`: within the function there is a loop around it, so the function is left by a `break`.
@@ -325,9 +445,18 @@ impl Structure {
                     out.push(node);
                     return out;
                 }
-                Node::If { condition, mut then, mut otherwise } => {
+                Node::If {
+                    condition,
+                    mut then,
+                    mut otherwise,
+                } => {
                     let (a, b) = (self.flow(&then), self.flow(&otherwise));
-                    let mut left: Vec<Scope> = a.leaves.into_iter().chain(b.leaves).filter(by_guard).collect();
+                    let mut left: Vec<Scope> = a
+                        .leaves
+                        .into_iter()
+                        .chain(b.leaves)
+                        .filter(by_guard)
+                        .collect();
                     if !left.is_empty() && (!a.falls || !b.falls) {
                         let open = if a.falls { &mut then } else { &mut otherwise };
                         open.extend(rest.drain(..));
@@ -336,32 +465,62 @@ impl Structure {
                     if !a.falls && !b.falls {
                         rest.clear();
                     }
-                    let [then, otherwise] = [then, otherwise].map(|nodes| self.list(nodes.into(), in_loop));
-                    out.push(Node::If { condition, then, otherwise });
+                    let [then, otherwise] =
+                        [then, otherwise].map(|nodes| self.list(nodes.into(), in_loop));
+                    out.push(Node::If {
+                        condition,
+                        then,
+                        otherwise,
+                    });
                     if !left.is_empty() {
                         out.extend(self.guarded(left, rest, in_loop));
                         return out;
                     }
                 }
-                Node::Switch { scope, selector, cases, default } => {
+                Node::Switch {
+                    scope,
+                    selector,
+                    cases,
+                    default,
+                } => {
                     let parts = cases.iter().map(|(_, nodes)| nodes).chain([&default]);
                     let left = parts.flat_map(|nodes| self.flow(nodes).leaves);
                     let left: Vec<Scope> = left.filter(|s| *s != scope && by_guard(s)).collect();
                     let part = |nodes: Vec<Node<'a>>| self.list(nodes.into(), in_loop);
-                    let cases = cases.into_iter().map(|(literals, nodes)| (literals, part(nodes))).collect();
-                    out.push(Node::Switch { scope, selector, cases, default: part(default) });
+                    let cases = cases
+                        .into_iter()
+                        .map(|(literals, nodes)| (literals, part(nodes)))
+                        .collect();
+                    out.push(Node::Switch {
+                        scope,
+                        selector,
+                        cases,
+                        default: part(default),
+                    });
                     if !left.is_empty() {
                         out.extend(self.guarded(left, rest, in_loop));
                         return out;
                     }
                 }
-                Node::Loop { body, continuing, break_if } => {
+                Node::Loop {
+                    body,
+                    continuing,
+                    break_if,
+                } => {
                     let leaves = self.flow(&body).leaves.contains(&FUNCTION);
-                    out.push(Node::Loop { body: self.list(body.into(), true), continuing, break_if });
+                    out.push(Node::Loop {
+                        body: self.list(body.into(), true),
+                        continuing,
+                        break_if,
+                    });
                     if leaves {
                         let condition = Condition::Left(FUNCTION);
                         let then = vec![Node::Leave(FUNCTION)];
-                        rest.push_front(Node::If { condition, then, otherwise: Vec::new() });
+                        rest.push_front(Node::If {
+                            condition,
+                            then,
+                            otherwise: Vec::new(),
+                        });
                     }
                 }
             }
@@ -374,9 +533,17 @@ impl Structure {
         let mut nodes = self.list(rest, in_loop);
         left.sort_unstable();
         left.dedup();
-        for scope in left.into_iter().filter(|_| !nodes.is_empty()).collect::<Vec<_>>() {
+        for scope in left
+            .into_iter()
+            .filter(|_| !nodes.is_empty())
+            .collect::<Vec<_>>()
+        {
             let condition = Condition::Left(scope);
-            nodes = vec![Node::If { condition, then: Vec::new(), otherwise: nodes }];
+            nodes = vec![Node::If {
+                condition,
+                then: Vec::new(),
+                otherwise: nodes,
+            }];
         }
         nodes
     }
@@ -392,12 +559,16 @@ fn leave_for_continue(nodes: &mut [Node<'_>], scope: Scope) {
     for node in nodes {
         match node {
             Node::Continue => *node = Node::Leave(scope),
-            Node::If { then, otherwise, .. } => {
+            Node::If {
+                then, otherwise, ..
+            } => {
                 leave_for_continue(then, scope);
                 leave_for_continue(otherwise, scope);
             }
             Node::Switch { cases, default, .. } => {
-                cases.iter_mut().for_each(|(_, nodes)| leave_for_continue(nodes, scope));
+                cases
+                    .iter_mut()
+                    .for_each(|(_, nodes)| leave_for_continue(nodes, scope));
                 leave_for_continue(default, scope);
             }
             _ => {}
@@ -410,19 +581,27 @@ pub(super) fn asked_scopes(nodes: &[Node<'_>]) -> BTreeSet<Scope> {
     let mut scopes = BTreeSet::new();
     for node in nodes {
         match node {
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 if let Condition::Left(scope) = condition {
                     scopes.insert(*scope);
                 }
                 scopes.extend(asked_scopes(then));
                 scopes.extend(asked_scopes(otherwise));
             }
-            Node::Loop { body, continuing, .. } => {
+            Node::Loop {
+                body, continuing, ..
+            } => {
                 scopes.extend(asked_scopes(body));
                 scopes.extend(asked_scopes(continuing));
             }
             Node::Switch { cases, default, .. } => {
-                cases.iter().for_each(|(_, nodes)| scopes.extend(asked_scopes(nodes)));
+                cases
+                    .iter()
+                    .for_each(|(_, nodes)| scopes.extend(asked_scopes(nodes)));
                 scopes.extend(asked_scopes(default));
             }
             _ => {}
@@ -435,8 +614,12 @@ pub(super) fn asked_scopes(nodes: &[Node<'_>]) -> BTreeSet<Scope> {
 pub(super) fn returns(nodes: &[Node<'_>]) -> usize {
     let count = |node: &Node<'_>| match node {
         Node::Return(_) => 1,
-        Node::If { then, otherwise, .. } => returns(then) + returns(otherwise),
-        Node::Loop { body, continuing, .. } => returns(body) + returns(continuing),
+        Node::If {
+            then, otherwise, ..
+        } => returns(then) + returns(otherwise),
+        Node::Loop {
+            body, continuing, ..
+        } => returns(body) + returns(continuing),
         Node::Switch { cases, default, .. } => {
             cases.iter().map(|(_, nodes)| returns(nodes)).sum::<usize>() + returns(default)
         }

@@ -4,8 +4,8 @@ use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use super::{Overrides, defects};
-use crate::error::Error;
+use super::defects;
+use crate::error::{Fault, Reason};
 
 /// What kernels may use.
 fn capabilities() -> Capabilities {
@@ -22,35 +22,59 @@ fn capabilities() -> Capabilities {
         | Capabilities::MEMORY_DECORATION_VOLATILE
 }
 
-/// Parses and validates `source` and writes it as SPIR-V 1.6, with `overrides` put in.
+/// Parses and validates `source` and writes it as SPIR-V 1.6, with the values of `override` constants (by name, or by
+/// number for those with `@id`) put in.
 ///
 /// The code is not changed by checks: indices are taken as they are, loops may run for ever, workgroup memory starts
 /// undefined. Statements carry their line.
 ///
 /// # Errors
 /// What naga refuses, and what it would get wrong (see `defects`).
-pub fn spirv(source: &str, file: &str, overrides: &Overrides) -> Result<Vec<u32>, Error> {
-    let refuse = |offset: u32, message: String| Error::at(file, source, offset, message);
+pub fn spirv(source: &str, overrides: &[(String, f64)]) -> Result<Vec<u32>, Fault> {
+    let refuse = |source: u32, message: String| Fault {
+        reason: Reason::Wgsl(message),
+        source,
+    };
     if let Some((offset, message)) = defects::in_source(source) {
-        return Err(refuse(offset, message));
+        return Err(Fault {
+            reason: Reason::Unsupported(message),
+            source: offset,
+        });
     }
-    let options = naga::front::wgsl::Options { parse_doc_comments: false, capabilities: capabilities() };
+    let options = naga::front::wgsl::Options {
+        parse_doc_comments: false,
+        capabilities: capabilities(),
+    };
     let mut module = naga::front::wgsl::Frontend::new_with_options(options)
         .parse(source)
-        .map_err(|e| refuse(first_span(e.labels().map(|(span, _)| span)), one_line(&parse_message(&e))))?;
+        .map_err(|e| {
+            refuse(
+                first_span(e.labels().map(|(span, _)| span)),
+                one_line(&parse_message(&e)),
+            )
+        })?;
     defects::repair(&mut module);
     let info = Validator::new(ValidationFlags::all(), capabilities())
         .validate(&module)
-        .map_err(|e| refuse(first_span(e.spans().map(|(span, _)| *span)), one_line(&chain(e.as_inner()))))?;
+        .map_err(|e| {
+            refuse(
+                first_span(e.spans().map(|(span, _)| *span)),
+                one_line(&chain(e.as_inner())),
+            )
+        })?;
     if let Some((offset, message)) = defects::in_module(&module, &info) {
-        return Err(refuse(offset, message));
+        return Err(Fault {
+            reason: Reason::Unsupported(message),
+            source: offset,
+        });
     }
     let mut constants = naga::back::PipelineConstants::default();
     for (name, value) in overrides {
         constants.insert(name.clone(), *value);
     }
-    let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
-        .map_err(|e| refuse(0, one_line(&chain(&e))))?;
+    let (module, info) =
+        naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+            .map_err(|e| refuse(u32::MAX, one_line(&chain(&e))))?;
     let options = spv::Options {
         lang_version: (1, 6),
         flags: spv::WriterFlags::DEBUG,
@@ -65,22 +89,30 @@ pub fn spirv(source: &str, file: &str, overrides: &Overrides) -> Result<Vec<u32>
         emit_int_div_checks: false,
         debug_info: Some(spv::DebugInfo {
             source_code: source,
-            file_name: file,
+            file_name: "",
             language: spv::SourceLanguage::WGSL,
         }),
         ..spv::Options::default()
     };
-    spv::write_vec(&module, &info, &options, None).map_err(|e| refuse(0, one_line(&chain(&e))))
+    spv::write_vec(&module, &info, &options, None)
+        .map_err(|e| refuse(u32::MAX, one_line(&chain(&e))))
 }
 
 /// Byte offset where the first defined span begins.
 fn first_span(spans: impl Iterator<Item = naga::Span>) -> u32 {
-    spans.filter_map(|span| span.to_range()).map(|range| range.start as u32).next().unwrap_or(0)
+    spans
+        .filter_map(|span| span.to_range())
+        .map(|range| range.start as u32)
+        .next()
+        .unwrap_or(u32::MAX)
 }
 
 /// The message, with what naga says of the place.
 fn parse_message(error: &naga::front::wgsl::ParseError) -> String {
-    let label = error.labels().map(|(_, text)| text).find(|text| !text.is_empty());
+    let label = error
+        .labels()
+        .map(|(_, text)| text)
+        .find(|text| !text.is_empty());
     match label {
         Some(label) if !error.message().contains(label) => format!("{} ({label})", error.message()),
         _ => error.message().to_string(),

@@ -83,22 +83,62 @@ impl Display for Op {
             Op::PackFromF32(v) => write!(f, "pack_from_f32 {}", List(v)),
             Op::Join(v) => write!(f, "join {}", List(v)),
             Op::Word(a, k) => write!(f, "word {k} of {a}"),
-            Op::Load { space, offset, constant, access, volatile } => {
+            Op::Load {
+                space,
+                offset,
+                constant,
+                access,
+                volatile,
+            } => {
                 let kind = if *volatile { "load volatile" } else { "load" };
                 write!(f, "{kind} {} {access:?}", Place(*space, *offset, *constant))
             }
-            Op::Store { space, offset, constant, access, value } => {
-                write!(f, "store {} {access:?} = {value}", Place(*space, *offset, *constant))
+            Op::Store {
+                space,
+                offset,
+                constant,
+                access,
+                value,
+            } => {
+                write!(
+                    f,
+                    "store {} {access:?} = {value}",
+                    Place(*space, *offset, *constant)
+                )
             }
-            Op::Atomic { space, offset, constant, combine, value } => {
-                write!(f, "atomic {combine:?} {} by {value}", Place(*space, *offset, *constant))
+            Op::Atomic {
+                space,
+                offset,
+                constant,
+                combine,
+                value,
+            } => {
+                write!(
+                    f,
+                    "atomic {combine:?} {} by {value}",
+                    Place(*space, *offset, *constant)
+                )
             }
-            Op::AtomicCompare { space, offset, constant, new, expected } => {
-                write!(f, "atomic if {} is {expected} then {new}", Place(*space, *offset, *constant))
+            Op::AtomicCompare {
+                space,
+                offset,
+                constant,
+                new,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "atomic if {} is {expected} then {new}",
+                    Place(*space, *offset, *constant)
+                )
             }
             Op::LocalLoad(local, index) => write!(f, "local{}[{index}]", local.0),
             Op::LocalStore(local, index, value) => write!(f, "local{}[{index}] = {value}", local.0),
-            Op::Barrier { shared, buffers, workgroup } => {
+            Op::Barrier {
+                shared,
+                buffers,
+                workgroup,
+            } => {
                 let scope = if *workgroup { "workgroup" } else { "subgroup" };
                 write!(f, "barrier {scope}")?;
                 if *shared {
@@ -116,13 +156,34 @@ impl Display for Op {
             Op::Any(a) => write!(f, "any {a}"),
             Op::All(a) => write!(f, "all {a}"),
             Op::TileSplat(a) => write!(f, "tile_splat {a}"),
-            Op::TileLoad { space, offset, constant, stride, row_major } => {
+            Op::TileLoad {
+                space,
+                offset,
+                constant,
+                stride,
+                row_major,
+            } => {
                 let by = if *row_major { "rows" } else { "columns" };
-                write!(f, "tile_load {} {by} every {stride}", Place(*space, *offset, *constant))
+                write!(
+                    f,
+                    "tile_load {} {by} every {stride}",
+                    Place(*space, *offset, *constant)
+                )
             }
-            Op::TileStore { space, offset, constant, stride, row_major, value } => {
+            Op::TileStore {
+                space,
+                offset,
+                constant,
+                stride,
+                row_major,
+                value,
+            } => {
                 let by = if *row_major { "rows" } else { "columns" };
-                write!(f, "tile_store {} {by} every {stride} = {value}", Place(*space, *offset, *constant))
+                write!(
+                    f,
+                    "tile_store {} {by} every {stride} = {value}",
+                    Place(*space, *offset, *constant)
+                )
             }
             Op::TileMulAdd(v) => write!(f, "tile_mul_add {}", List(v)),
             Op::TileBinary(op, v) => write!(f, "tile {op:?} {}", List(v)),
@@ -144,7 +205,12 @@ impl Display for Terminator {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Terminator::Jump(target) => write!(f, "jump {target}"),
-            Terminator::Branch { condition, then, otherwise, merge } => {
+            Terminator::Branch {
+                condition,
+                then,
+                otherwise,
+                merge,
+            } => {
                 write!(f, "branch {condition} ? {then} : {otherwise} merge {merge}")
             }
             Terminator::Return => f.write_str("return"),
@@ -160,7 +226,11 @@ impl Display for Function {
         for (n, b) in self.bindings.iter().enumerate() {
             let access = if b.written { "written" } else { "read" };
             let size = if b.size_used { ", size used" } else { "" };
-            writeln!(f, "buffer{n} {} ({}, {}) {access}{size}", b.name, b.group, b.binding)?;
+            writeln!(
+                f,
+                "buffer{n} {} ({}, {}) {access}{size}",
+                b.name, b.group, b.binding
+            )?;
         }
         if self.immediate_bytes > 0 {
             writeln!(f, "immediates {} bytes", self.immediate_bytes)?;
@@ -174,9 +244,8 @@ impl Display for Function {
                 len => writeln!(f, "local{n} {}: {} x {len}", local.name, local.ty)?,
             }
         }
-        for id in self.block_ids() {
-            let block = self.block(id);
-            write!(f, "{id}")?;
+        for (n, block) in self.blocks.iter().enumerate() {
+            write!(f, "b{n}")?;
             if !block.parameters.is_empty() {
                 f.write_str("(")?;
                 for (i, v) in block.parameters.iter().enumerate() {

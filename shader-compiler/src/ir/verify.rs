@@ -3,9 +3,7 @@
 //! The rules are those at the head of [`super`]. The message names the block and the instruction, so that a pass that
 //! broke one is found from it.
 
-use super::graph::Graph;
-use super::types::*;
-use super::uses::Definition;
+use super::{Graph, Nesting, types::*};
 
 type Checked = Result<(), String>;
 
@@ -16,18 +14,19 @@ type Checked = Result<(), String>;
 pub fn verify(function: &Function) -> Result<(), String> {
     check_ids(function)?;
     let graph = Graph::new(function);
+    let nesting = Nesting::new(function, &graph);
     check_order(function, &graph)?;
     let definitions = check_definitions(function)?;
-    for id in function.block_ids() {
-        let block = function.block(id);
+    for (index, block) in function.blocks.iter().enumerate() {
+        let id = BlockId(index as u32);
         for inst in &block.insts {
             check_inst(function, inst).map_err(|e| format!("{id}: {}: {e}", text(inst)))?;
         }
         check_terminator(function, &block.terminator).map_err(|e| format!("{id}: {e}"))?;
     }
-    check_dominance(function, &graph, &definitions)?;
-    check_loops(function, &graph)?;
-    check_branches(function, &graph)
+    check_dominance(function, &graph, &nesting, &definitions)?;
+    check_loops(function, &graph, &nesting)?;
+    check_branches(function, &graph, &nesting)
 }
 
 fn text(inst: &Inst) -> String {
@@ -35,6 +34,12 @@ fn text(inst: &Inst) -> String {
         Some(v) => format!("{v} = {}", inst.op),
         None => inst.op.to_string(),
     }
+}
+
+fn uses_of(terminator: &Terminator) -> Vec<Value> {
+    let mut used = Vec::new();
+    terminator.clone().visit_uses(&mut |v| used.push(*v));
+    used
 }
 
 /// Reports `message` unless `condition` holds.
@@ -46,21 +51,30 @@ fn ensure(condition: bool, message: impl FnOnce() -> String) -> Checked {
 fn check_ids(function: &Function) -> Checked {
     ensure(!function.blocks.is_empty(), || "there is no block".into())?;
     let value = |v: Value| {
-        ensure((v.0 as usize) < function.values.len(), || format!("{v} does not exist"))
+        ensure((v.0 as usize) < function.values.len(), || {
+            format!("{v} does not exist")
+        })
     };
     let block = |b: BlockId| {
-        ensure((b.0 as usize) < function.blocks.len(), || format!("{b} does not exist"))
+        ensure((b.0 as usize) < function.blocks.len(), || {
+            format!("{b} does not exist")
+        })
     };
     for b in &function.blocks {
         b.parameters.iter().try_for_each(|&v| value(v))?;
         for inst in &b.insts {
-            inst.op.uses().into_iter().chain(inst.result).try_for_each(value)?;
+            inst.op
+                .uses()
+                .into_iter()
+                .chain(inst.result)
+                .try_for_each(value)?;
             check_names(function, &inst.op)?;
         }
-        let mut used = Vec::new();
-        b.terminator.for_each_use(|v| used.push(v));
-        used.into_iter().try_for_each(value)?;
-        b.terminator.targets().try_for_each(|t| block(t.block))?;
+        uses_of(&b.terminator).into_iter().try_for_each(value)?;
+        b.terminator
+            .targets()
+            .iter()
+            .try_for_each(|t| block(t.block))?;
         if let Terminator::Branch { merge, .. } = b.terminator {
             block(merge)?;
         }
@@ -84,38 +98,61 @@ fn check_names(function: &Function, op: &Op) -> Checked {
         _ => None,
     };
     if let Some(Space::Buffer(n)) = space {
-        ensure((n as usize) < function.bindings.len(), || format!("buffer{n} does not exist"))?;
+        ensure((n as usize) < function.bindings.len(), || {
+            format!("buffer{n} does not exist")
+        })?;
     }
     if let Op::LocalLoad(l, _) | Op::LocalStore(l, ..) = op {
-        ensure((l.0 as usize) < function.locals.len(), || format!("local{} does not exist", l.0))?;
+        ensure((l.0 as usize) < function.locals.len(), || {
+            format!("local{} does not exist", l.0)
+        })?;
     }
     Ok(())
 }
 
-/// Blocks stand in topological order; only a latch goes back, and only to its header.
+/// Only a latch goes back, and only to its header.
 fn check_order(function: &Function, graph: &Graph) -> Checked {
-    ensure(graph.predecessors[0].is_empty(), || "the entry block has a predecessor".into())?;
-    ensure(function.blocks[0].parameters.is_empty(), || "the entry block has parameters".into())?;
-    for id in function.block_ids() {
-        for target in function.block(id).terminator.targets() {
-            let to = target.block;
-            let back = function.block(to).loop_.is_some_and(|l| l.latch == id);
-            ensure(to > id || back, || format!("{id} goes back to {to} and is not its latch"))?;
-        }
+    ensure(graph.predecessors[0].is_empty(), || {
+        "the entry block has a predecessor".into()
+    })?;
+    ensure(function.blocks[0].parameters.is_empty(), || {
+        "the entry block has parameters".into()
+    })?;
+    let mut position = vec![0; function.blocks.len()];
+    for (index, block) in graph.order.iter().enumerate() {
+        position[block.index()] = index;
     }
-    Ok(())
-}
-
-fn check_definitions(function: &Function) -> Result<Vec<Option<Definition>>, String> {
-    let mut seen = vec![false; function.values.len()];
-    for block in &function.blocks {
-        for v in block.parameters.iter().copied().chain(block.insts.iter().filter_map(|i| i.result)) {
-            ensure(!std::mem::replace(&mut seen[v.0 as usize], true), || {
-                format!("{v} is defined twice")
+    for &id in &graph.order {
+        for target in function.blocks[id.index()].terminator.targets() {
+            let to = target.block;
+            let back = function.blocks[to.index()]
+                .loop_
+                .is_some_and(|l| l.latch == id);
+            ensure(position[to.index()] > position[id.index()] || back, || {
+                format!("{id} goes back to {to} and is not its latch")
             })?;
         }
     }
-    Ok(function.definitions())
+    Ok(())
+}
+
+/// Where a value is defined: the block, and the place in it (0 for parameters, which precede instruction 1).
+type Definition = (BlockId, usize);
+
+fn check_definitions(function: &Function) -> Result<Vec<Option<Definition>>, String> {
+    let mut definitions = vec![None; function.values.len()];
+    for (index, block) in function.blocks.iter().enumerate() {
+        let results = block
+            .insts
+            .iter()
+            .enumerate()
+            .filter_map(|(at, i)| Some((at + 1, i.result?)));
+        for (at, v) in block.parameters.iter().map(|v| (0, *v)).chain(results) {
+            let before = definitions[v.0 as usize].replace((BlockId(index as u32), at));
+            ensure(before.is_none(), || format!("{v} is defined twice"))?;
+        }
+    }
+    Ok(definitions)
 }
 
 fn is_int(ty: Type) -> bool {
@@ -149,7 +186,11 @@ fn check_inst(function: &Function, inst: &Inst) -> Checked {
         Op::Store { .. } | Op::LocalStore(..) | Op::Barrier { .. } | Op::TileStore { .. }
     );
     ensure(result.is_none() == none, || {
-        if none { "defines a value".into() } else { "defines no value".into() }
+        if none {
+            "defines a value".into()
+        } else {
+            "defines no value".into()
+        }
     })?;
     let r = result.unwrap_or(Type::Bool);
     let types: Vec<Type> = uses.iter().map(|&v| ty(v)).collect();
@@ -225,7 +266,11 @@ fn check_inst(function: &Function, inst: &Inst) -> Checked {
     };
     ensure(fits, || {
         let list: Vec<String> = types.iter().map(Type::to_string).collect();
-        format!("does not take ({}) to {:?}", list.join(", "), result.map(|t| t.to_string()))
+        format!(
+            "does not take ({}) to {:?}",
+            list.join(", "),
+            result.map(|t| t.to_string())
+        )
     })
 }
 
@@ -251,9 +296,13 @@ fn unary_fits(op: Unary, a: Type, r: Type) -> bool {
         Unary::INeg | Unary::SAbs => a == r && is_int(a),
         Unary::Not => a == r && (is_int(a) || a == Bool),
         Unary::FNeg | Unary::FAbs => a == r && is_float(a),
-        Unary::Sqrt | Unary::Rsqrt | Unary::Rcp | Unary::Exp2 | Unary::Log2 | Unary::Sin | Unary::Cos => {
-            a == r && matches!(a, F32 | F16)
-        }
+        Unary::Sqrt
+        | Unary::Rsqrt
+        | Unary::Rcp
+        | Unary::Exp2
+        | Unary::Log2
+        | Unary::Sin
+        | Unary::Cos => a == r && matches!(a, F32 | F16),
         Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round | Unary::Fract => {
             a == r && matches!(a, F32 | F16)
         }
@@ -317,106 +366,152 @@ fn combine_fits(combine: Combine, a: Type) -> bool {
 
 fn check_terminator(function: &Function, terminator: &Terminator) -> Checked {
     if let Terminator::Branch { condition, .. } = terminator {
-        ensure(function.ty(*condition) == Type::Bool, || format!("branches on {condition}, not a Bool"))?;
+        ensure(function.ty(*condition) == Type::Bool, || {
+            format!("branches on {condition}, not a Bool")
+        })?;
     }
     for target in terminator.targets() {
-        let parameters = &function.block(target.block).parameters;
+        let parameters = &function.blocks[target.block.index()].parameters;
         let same = parameters.len() == target.arguments.len()
-            && parameters.iter().zip(&target.arguments).all(|(&p, &a)| function.ty(p) == function.ty(a));
-        ensure(same, || format!("{target} does not match the parameters of {}", target.block))?;
+            && parameters
+                .iter()
+                .zip(&target.arguments)
+                .all(|(&p, &a)| function.ty(p) == function.ty(a));
+        ensure(same, || {
+            format!("{target} does not match the parameters of {}", target.block)
+        })?;
     }
     Ok(())
 }
 
 /// Uses come after definitions on every path, and leave a loop only as parameters.
-fn check_dominance(function: &Function, graph: &Graph, definitions: &[Option<Definition>]) -> Checked {
-    for id in function.block_ids().filter(|&b| graph.reachable(b)) {
-        let block = function.block(id);
+fn check_dominance(
+    function: &Function,
+    graph: &Graph,
+    nesting: &Nesting,
+    definitions: &[Option<Definition>],
+) -> Checked {
+    for &id in &graph.order {
+        let block = &function.blocks[id.index()];
         let check = |v: Value, position: usize| {
-            let Some(definition) = definitions[v.0 as usize] else {
+            let Some((from, at)) = definitions[v.0 as usize] else {
                 return Err(format!("{id}: {v} is used and nowhere defined"));
             };
-            let before = match definition {
-                Definition::Inst(b, index) if b == id => index < position,
-                other => graph.dominates(other.block(), id),
+            let before = if from == id {
+                at < position
+            } else {
+                graph.dominates(from, id)
             };
             ensure(before, || format!("{id}: {v} is used before it is defined"))?;
-            match graph.innermost[definition.block().0 as usize] {
-                Some(l) if !graph.in_loop(id, l) => Err(format!(
+            match nesting.innermost(from) {
+                Some(l) if !nesting.contains(l, id) => Err(format!(
                     "{id}: {v} is defined in the loop of {} and used outside of it",
-                    graph.loops[l].header
+                    nesting.loops[l].header
                 )),
                 _ => Ok(()),
             }
         };
-        for (position, inst) in block.insts.iter().enumerate() {
-            inst.op.uses().into_iter().try_for_each(|v| check(v, position))?;
+        for (at, inst) in block.insts.iter().enumerate() {
+            inst.op
+                .uses()
+                .into_iter()
+                .try_for_each(|v| check(v, at + 1))?;
         }
-        let mut used = Vec::new();
-        block.terminator.for_each_use(|v| used.push(v));
-        used.into_iter().try_for_each(|v| check(v, block.insts.len()))?;
+        uses_of(&block.terminator)
+            .into_iter()
+            .try_for_each(|v| check(v, usize::MAX))?;
     }
     Ok(())
 }
 
+/// Blocks that lead to `block`, without those that are never reached.
+fn sources(graph: &Graph, block: BlockId) -> impl Iterator<Item = BlockId> {
+    graph.predecessors[block.index()]
+        .iter()
+        .copied()
+        .filter(|p| graph.reachable(*p))
+}
+
 /// A loop is entered at its header from one block, repeats from its latch, and is left to its merge block.
-fn check_loops(function: &Function, graph: &Graph) -> Checked {
-    for (index, l) in graph.loops.iter().enumerate() {
+fn check_loops(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked {
+    for (index, l) in nesting.loops.iter().enumerate() {
         let (header, merge, latch) = (l.header, l.merge, l.latch);
-        let from = &graph.predecessors[header.0 as usize];
-        let outside = from.iter().filter(|&&p| !graph.in_loop(p, index)).count();
-        ensure(outside == 1, || format!("the loop of {header} has {outside} entries"))?;
-        ensure(from.len() <= 2, || format!("the loop of {header} has several back edges"))?;
-        let form = match &function.block(latch).terminator {
+        let outside = sources(graph, header)
+            .filter(|p| !nesting.contains(index, *p))
+            .count();
+        ensure(outside == 1, || {
+            format!("the loop of {header} has {outside} entries")
+        })?;
+        let back = sources(graph, header).count() - outside;
+        ensure(back <= 1, || {
+            format!("the loop of {header} has several back edges")
+        })?;
+        let form = match &function.blocks[latch.index()].terminator {
             Terminator::Jump(t) => t.block == header,
-            Terminator::Branch { then, otherwise, merge: m, .. } => {
+            Terminator::Branch {
+                then,
+                otherwise,
+                merge: m,
+                ..
+            } => {
                 let (a, b) = (then.block, otherwise.block);
                 *m == merge && ((a, b) == (header, merge) || (a, b) == (merge, header))
             }
-            _ => false,
+            _ => !graph.reachable(latch),
         };
-        ensure(form, || format!("latch {latch} does not end as a latch of {header} does"))?;
-        for id in function.block_ids().filter(|&b| graph.in_loop(b, index)) {
-            for target in function.block(id).terminator.targets() {
-                let good = target.block == merge || graph.in_loop(target.block, index);
-                ensure(good, || format!("{id} leaves the loop of {header} to {target}"))?;
+        ensure(form, || {
+            format!("latch {latch} does not end as a latch of {header} does")
+        })?;
+        for &id in graph.order.iter().filter(|b| nesting.contains(index, **b)) {
+            for target in function.blocks[id.index()].terminator.targets() {
+                let good = target.block == merge || nesting.contains(index, target.block);
+                ensure(good, || {
+                    format!("{id} leaves the loop of {header} to {}", target.block)
+                })?;
             }
         }
-        let entered = graph.predecessors[merge.0 as usize].iter().find(|&&p| !graph.in_loop(p, index));
-        ensure(entered.is_none(), || format!("{merge} ends the loop of {header} and is entered from outside"))?;
+        let entered = sources(graph, merge).find(|p| !nesting.contains(index, *p));
+        ensure(entered.is_none(), || {
+            format!("{merge} ends the loop of {header} and is entered from outside")
+        })?;
     }
     Ok(())
 }
 
 /// What a branch opens ends at its merge block, but for early exits to the loop around it and returns.
-fn check_branches(function: &Function, graph: &Graph) -> Checked {
-    let mut merges = vec![false; function.blocks.len()];
-    for head in function.block_ids().filter(|&b| graph.reachable(b)) {
-        let Terminator::Branch { merge, .. } = function.block(head).terminator else { continue };
-        let around = graph.loop_of(head);
+fn check_branches(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked {
+    let mut heads = vec![None; function.blocks.len()];
+    for &head in &graph.order {
+        let Terminator::Branch { merge, .. } = function.blocks[head.index()].terminator else {
+            continue;
+        };
+        let around = nesting.innermost(head).map(|l| nesting.loops[l]);
         if around.is_some_and(|l| l.latch == head) {
             continue;
         }
-        ensure(!std::mem::replace(&mut merges[merge.0 as usize], true), || {
-            format!("{merge} is the merge block of two branches")
-        })?;
-        ensure(merge > head, || format!("{head} merges backwards at {merge}"))?;
         let early = |b: BlockId| around.is_some_and(|l| b == l.merge || b == l.latch);
+        if !early(merge)
+            && let Some(other) = heads[merge.index()].replace(head)
+        {
+            return Err(format!(
+                "{merge} is where the branches in {other} and {head} meet"
+            ));
+        }
         let outside = |b: BlockId| {
             graph.dominates(merge, b)
-                || around.is_some_and(|l| graph.dominates(l.latch, b) || graph.dominates(l.merge, b))
+                || around
+                    .is_some_and(|l| graph.dominates(l.latch, b) || graph.dominates(l.merge, b))
         };
-        let inside =
-            |b: BlockId| b == head || (graph.dominates(head, b) && !outside(b));
-        for id in function.block_ids().filter(|&b| inside(b)) {
-            for target in function.block(id).terminator.targets() {
+        let inside = |b: BlockId| b == head || (graph.dominates(head, b) && !outside(b));
+        for &id in graph.order.iter().filter(|b| inside(**b)) {
+            for target in function.blocks[id.index()].terminator.targets() {
                 let to = target.block;
                 ensure(inside(to) || to == merge || early(to), || {
                     format!("{id}, opened by the branch in {head}, goes to {to} past {merge}")
                 })?;
             }
         }
-        let strange = graph.predecessors[merge.0 as usize].iter().find(|&&p| !inside(p));
+        let strange = sources(graph, merge).find(|p| !inside(*p));
         ensure(strange.is_none() || early(merge), || {
             format!("{merge} is where the branch in {head} meets, and is entered from elsewhere")
         })?;

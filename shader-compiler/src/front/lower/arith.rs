@@ -76,7 +76,11 @@ impl Lower<'_, '_> {
         let mut operands = Vec::new();
         for &id in ids {
             let (slots, ty) = self.typed(id)?;
-            operands.push(if packed { slots } else { self.elements(ty, &slots)? });
+            operands.push(if packed {
+                slots
+            } else {
+                self.elements(ty, &slots)?
+            });
         }
         let count = operands.first().map_or(0, Vec::len);
         if operands.iter().any(|o| o.len() != count) {
@@ -87,7 +91,11 @@ impl Lower<'_, '_> {
             let parts: Vec<Value> = operands.iter().map(|o| o[k]).collect();
             results.push(f(&mut self.b, &parts));
         }
-        Ok(if packed { results } else { self.from_elements(&results) })
+        Ok(if packed {
+            results
+        } else {
+            self.slots_of(&results)
+        })
     }
 
     /// Everything that works element by element, and the products of vectors.
@@ -112,31 +120,54 @@ impl Lower<'_, '_> {
             })?
         } else {
             match op {
-                Spv::SNegate => self.each(&ids, false, |b, v| b.unary(Unary::INeg, v[0], b.ty(v[0])))?,
-                Spv::FNegate => self.each(&ids, true, |b, v| b.unary(Unary::FNeg, v[0], b.ty(v[0])))?,
+                Spv::SNegate => {
+                    self.each(&ids, false, |b, v| b.unary(Unary::INeg, v[0], b.ty(v[0])))?
+                }
+                Spv::FNegate => {
+                    self.each(&ids, true, |b, v| b.unary(Unary::FNeg, v[0], b.ty(v[0])))?
+                }
                 Spv::Not | Spv::LogicalNot => self.each(&ids, false, |b, v| b.not(v[0]))?,
                 Spv::LogicalEqual => self.each(&ids, false, |b, v| {
                     let differ = b.binary(Binary::Xor, v[0], v[1]);
                     b.not(differ)
                 })?,
-                Spv::IsNan => self.each(&ids, false, |b, v| b.compare(Pred::FUnordered, v[0], v[0]))?,
+                Spv::IsNan => {
+                    self.each(&ids, false, |b, v| b.compare(Pred::FUnordered, v[0], v[0]))?
+                }
                 Spv::Select => self.select(&ids)?,
                 Spv::All | Spv::Any => self.all_or_any(&ids, op == Spv::All)?,
                 Spv::Dot => self.dot(ids[0], ids[1])?,
                 Spv::SDot | Spv::UDot => {
-                    let op = if op == Spv::SDot { Ternary::Dot4S } else { Ternary::Dot4U };
+                    let op = if op == Spv::SDot {
+                        Ternary::Dot4S
+                    } else {
+                        Ternary::Dot4U
+                    };
                     let (a, b, zero) = (self.scalar(ids[0])?, self.scalar(ids[1])?, self.b.i32(0));
                     vec![self.b.ternary(op, a, b, zero)]
                 }
-                Spv::BitCount => self.each(&ids, false, |b, v| b.unary(Unary::PopCount, v[0], Type::I32))?,
-                Spv::BitReverse => self.each(&ids, false, |b, v| b.unary(Unary::ReverseBits, v[0], Type::I32))?,
-                Spv::BitFieldUExtract | Spv::BitFieldSExtract | Spv::BitFieldInsert => self.bit_field(op, &ids)?,
+                Spv::BitCount => self.each(&ids, false, |b, v| {
+                    b.unary(Unary::PopCount, v[0], Type::I32)
+                })?,
+                Spv::BitReverse => self.each(&ids, false, |b, v| {
+                    b.unary(Unary::ReverseBits, v[0], Type::I32)
+                })?,
+                Spv::BitFieldUExtract | Spv::BitFieldSExtract | Spv::BitFieldInsert => {
+                    self.bit_field(op, &ids)?
+                }
                 _ => return Err(format!("Op{} is not supported", inst.class.opname)),
             }
         };
         let expected = self.slot_types(result_type(inst)?)?;
-        if !expected.iter().copied().eq(slots.iter().map(|&s| self.b.ty(s))) {
-            return Err(format!("Op{} is not supported on these types", inst.class.opname));
+        if !expected
+            .iter()
+            .copied()
+            .eq(slots.iter().map(|&s| self.b.ty(s)))
+        {
+            return Err(format!(
+                "Op{} is not supported on these types",
+                inst.class.opname
+            ));
         }
         self.define(inst, slots)
     }
@@ -146,12 +177,20 @@ impl Lower<'_, '_> {
         match conditions.as_slice() {
             [one] => {
                 let (yes, no) = (self.slots(ids[1])?, self.slots(ids[2])?);
-                Ok(yes.into_iter().zip(no).map(|(yes, no)| self.b.select(*one, yes, no)).collect())
+                Ok(yes
+                    .into_iter()
+                    .zip(no)
+                    .map(|(yes, no)| self.b.select(*one, yes, no))
+                    .collect())
             }
             // The same condition for all elements needs no taking apart.
             [first, rest @ ..] if rest.iter().all(|c| c == first) => {
                 let (yes, no) = (self.slots(ids[1])?, self.slots(ids[2])?);
-                Ok(yes.into_iter().zip(no).map(|(yes, no)| self.b.select(*first, yes, no)).collect())
+                Ok(yes
+                    .into_iter()
+                    .zip(no)
+                    .map(|(yes, no)| self.b.select(*first, yes, no))
+                    .collect())
             }
             _ => self.each(ids, false, |b, v| b.select(v[0], v[1], v[2])),
         }
@@ -171,7 +210,9 @@ impl Lower<'_, '_> {
         let (a, b) = pairs.next().ok_or("a vector of nothing")?;
         if self.b.ty(a) == Type::F32 {
             let first = self.b.binary(Binary::FMul, a, b);
-            return Ok(vec![pairs.fold(first, |sum, (a, b)| self.b.ternary(Ternary::Fma, a, b, sum))]);
+            return Ok(vec![pairs.fold(first, |sum, (a, b)| {
+                self.b.ternary(Ternary::Fma, a, b, sum)
+            })]);
         }
         let mut sum = self.b.f32(0.0);
         for (a, b) in std::iter::once((a, b)).chain(pairs) {
@@ -206,7 +247,11 @@ impl Lower<'_, '_> {
                 b.ternary(Ternary::BitInsert, mask, new, v[0])
             });
         }
-        let op = if op == Spv::BitFieldUExtract { Ternary::ExtractU } else { Ternary::ExtractS };
+        let op = if op == Spv::BitFieldUExtract {
+            Ternary::ExtractU
+        } else {
+            Ternary::ExtractS
+        };
         self.each(&ids[..1], false, |b, v| {
             let field = b.value(Type::I32, Op::Ternary(op, [v[0], offset, count]));
             b.select(full, v[0], field)

@@ -52,7 +52,10 @@ impl Builder {
         let entry = builder.new_block();
         builder.begin(entry);
         let body = builder.new_block();
-        builder.terminate(Terminator::Jump(Target { block: body, arguments: Vec::new() }));
+        builder.terminate(Terminator::Jump(Target {
+            block: body,
+            arguments: Vec::new(),
+        }));
         builder.begin(body);
         builder
     }
@@ -66,13 +69,17 @@ impl Builder {
         self.function.blocks[0].insts.extend(body.insts);
         self.function.blocks[0].terminator = body.terminator;
         self.order.remove(1);
-        self.function.reorder_blocks(&self.order);
+        reorder_blocks(&mut self.function, &self.order);
         self.function
     }
 
     pub(super) fn new_block(&mut self) -> BlockId {
-        let block =
-            Block { parameters: Vec::new(), insts: Vec::new(), terminator: Terminator::Unreachable, loop_: None };
+        let block = Block {
+            parameters: Vec::new(),
+            insts: Vec::new(),
+            terminator: Terminator::Unreachable,
+            loop_: None,
+        };
         self.function.blocks.push(block);
         BlockId(self.function.blocks.len() as u32 - 1)
     }
@@ -90,18 +97,23 @@ impl Builder {
 
     pub(super) fn terminate(&mut self, terminator: Terminator) {
         if let Some(block) = self.current.take() {
-            self.function.block_mut(block).terminator = terminator;
+            self.function.blocks[block.index()].terminator = terminator;
         }
     }
 
     pub(super) fn jump(&mut self, block: BlockId) {
-        self.terminate(Terminator::Jump(Target { block, arguments: Vec::new() }));
+        self.terminate(Terminator::Jump(Target {
+            block,
+            arguments: Vec::new(),
+        }));
     }
 
     fn append(&mut self, op: Op, result: Option<Value>) {
         let source = self.source;
         if let Some(block) = self.current {
-            self.function.block_mut(block).insts.push(Inst { op, result, source });
+            self.function.blocks[block.index()]
+                .insts
+                .push(Inst { op, result, source });
         }
     }
 
@@ -128,7 +140,11 @@ impl Builder {
         }
         let value = self.function.new_value(ty);
         let source = u32::MAX;
-        self.function.blocks[0].insts.push(Inst { op: Op::Const(bits), result: Some(value), source });
+        self.function.blocks[0].insts.push(Inst {
+            op: Op::Const(bits),
+            result: Some(value),
+            source,
+        });
         self.constants.insert((ty, bits), value);
         self.known.insert(value, bits);
         value
@@ -160,7 +176,10 @@ impl Builder {
     }
 
     pub(super) fn unary(&mut self, op: Unary, a: Value, ty: Type) -> Value {
-        if let Some(bits) = self.known(a).and_then(|a_bits| scalar::fold_unary(op, self.ty(a), ty, a_bits)) {
+        if let Some(bits) = self
+            .known(a)
+            .and_then(|a_bits| scalar::fold_unary(op, self.ty(a), ty, a_bits))
+        {
             return self.constant(ty, bits);
         }
         match op {
@@ -194,9 +213,19 @@ impl Builder {
         let ty = self.ty(a);
         let commutes = matches!(
             op,
-            Binary::IAdd | Binary::IMul | Binary::And | Binary::Or | Binary::Xor | Binary::FAdd | Binary::FMul
+            Binary::IAdd
+                | Binary::IMul
+                | Binary::And
+                | Binary::Or
+                | Binary::Xor
+                | Binary::FAdd
+                | Binary::FMul
         );
-        let (a, b) = if commutes && self.known(a).is_some() { (b, a) } else { (a, b) };
+        let (a, b) = if commutes && self.known(a).is_some() {
+            (b, a)
+        } else {
+            (a, b)
+        };
         if let (Some(x), Some(y)) = (self.known(a), self.known(b))
             && let Some(bits) = scalar::fold_binary(op, ty, x, y)
         {
@@ -205,7 +234,9 @@ impl Builder {
         let known = self.known(b);
         match (op, known) {
             (Binary::IAdd | Binary::ISub | Binary::Or | Binary::Xor, Some(0)) => return a,
-            (Binary::Shl | Binary::ShrU | Binary::ShrS, Some(0)) | (Binary::IMul, Some(1)) => return a,
+            (Binary::Shl | Binary::ShrU | Binary::ShrS, Some(0)) | (Binary::IMul, Some(1)) => {
+                return a;
+            }
             _ => {}
         }
         self.value(ty, Op::Binary(op, [a, b]))
@@ -257,4 +288,24 @@ impl Builder {
     pub(super) fn half(&mut self, pair: Value, k: u8) -> Value {
         self.unary(Unary::Half(k), pair, Type::F16)
     }
+}
+
+/// Keeps only the blocks in `order`, in that order, and renumbers all mentions of blocks.
+fn reorder_blocks(function: &mut Function, order: &[BlockId]) {
+    let mut new_id = vec![BlockId(0); function.blocks.len()];
+    for (index, old) in order.iter().enumerate() {
+        new_id[old.index()] = BlockId(index as u32);
+    }
+    let mut rename = |id: &mut BlockId| *id = new_id[id.index()];
+    let mut blocks = Vec::with_capacity(order.len());
+    for id in order {
+        let mut block = function.blocks[id.index()].clone();
+        if let Some(l) = &mut block.loop_ {
+            rename(&mut l.merge);
+            rename(&mut l.latch);
+        }
+        block.terminator.visit_blocks(&mut rename);
+        blocks.push(block);
+    }
+    function.blocks = blocks;
 }

@@ -13,7 +13,9 @@ impl Lower<'_, '_> {
     /// The scalar elements of a vector (or the one of a scalar) of type `ty`.
     pub(super) fn elements(&mut self, ty: u32, slots: &[Value]) -> Lowered<Vec<Value>> {
         let module = self.module;
-        let Ty::Vector(_, count) = *module.ty(ty)? else { return Ok(slots.to_vec()) };
+        let Ty::Vector(_, count) = *module.ty(ty)? else {
+            return Ok(slots.to_vec());
+        };
         let mut elements = Vec::new();
         for &slot in slots {
             match self.b.ty(slot) {
@@ -33,7 +35,7 @@ impl Lower<'_, '_> {
     }
 
     /// The slots of a vector (or scalar) with these elements.
-    pub(super) fn from_elements(&mut self, elements: &[Value]) -> Vec<Value> {
+    pub(super) fn slots_of(&mut self, elements: &[Value]) -> Vec<Value> {
         if elements.len() < 2 || self.b.ty(elements[0]) != Type::F16 {
             return elements.to_vec();
         }
@@ -60,17 +62,24 @@ impl Lower<'_, '_> {
                 let mut elements = Vec::new();
                 for &slot in parts.iter().flatten() {
                     match self.b.ty(slot) {
-                        Type::F16x2 => elements.extend([self.b.half(slot, 0), self.b.half(slot, 1)]),
+                        Type::F16x2 => {
+                            elements.extend([self.b.half(slot, 0), self.b.half(slot, 1)])
+                        }
                         _ => elements.push(slot),
                     }
                 }
-                self.from_elements(&elements)
+                self.slots_of(&elements)
             }
             _ => parts.concat(),
         };
         let types = self.slot_types(ty)?;
-        let good = types.len() == slots.len() && types.iter().zip(&slots).all(|(t, s)| *t == self.b.ty(*s));
-        if good { Ok(slots) } else { Err("a composite does not fit its type".into()) }
+        let good = types.len() == slots.len()
+            && types.iter().zip(&slots).all(|(t, s)| *t == self.b.ty(*s));
+        if good {
+            Ok(slots)
+        } else {
+            Err("a composite does not fit its type".into())
+        }
     }
 
     /// Type of part `index` of a composite, and where its slots begin; vectors of f16 have no such place.
@@ -112,13 +121,21 @@ impl Lower<'_, '_> {
     }
 
     /// `slots` with the part that literal indices name replaced.
-    fn insert(&mut self, ty: u32, slots: &[Value], indices: &[u32], new: &[Value]) -> Lowered<Vec<Value>> {
-        let Some((&index, rest)) = indices.split_first() else { return Ok(new.to_vec()) };
+    fn insert(
+        &mut self,
+        ty: u32,
+        slots: &[Value],
+        indices: &[u32],
+        new: &[Value],
+    ) -> Lowered<Vec<Value>> {
+        let Some((&index, rest)) = indices.split_first() else {
+            return Ok(new.to_vec());
+        };
         let (part, at) = self.part(ty, index)?;
         if let Ty::Vector(..) = self.module.ty(ty)? {
             let mut elements = self.elements(ty, slots)?;
             elements[index as usize] = *new.first().ok_or("nothing to insert")?;
-            return Ok(self.from_elements(&elements));
+            return Ok(self.slots_of(&elements));
         }
         let count = self.slot_types(part)?.len();
         let inner = self.insert(part, &slots[at..at + count], rest, new)?;
@@ -179,9 +196,12 @@ impl Lower<'_, '_> {
                 }
                 let mut chosen = Vec::new();
                 for index in literals(2)? {
-                    chosen.push(*all.get(index as usize).ok_or("a shuffle takes what is not there")?);
+                    chosen.push(
+                        *all.get(index as usize)
+                            .ok_or("a shuffle takes what is not there")?,
+                    );
                 }
-                self.from_elements(&chosen)
+                self.slots_of(&chosen)
             }
             _ => {
                 let (slots, from) = self.typed(word(inst, 0)?)?;

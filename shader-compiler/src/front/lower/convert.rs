@@ -14,8 +14,15 @@ impl Lower<'_, '_> {
         let op = inst.class.opcode;
         if !matches!(
             op,
-            Spv::ConvertSToF | Spv::ConvertUToF | Spv::ConvertFToS | Spv::ConvertFToU | Spv::SConvert
-                | Spv::UConvert | Spv::FConvert | Spv::Bitcast | Spv::QuantizeToF16
+            Spv::ConvertSToF
+                | Spv::ConvertUToF
+                | Spv::ConvertFToS
+                | Spv::ConvertFToU
+                | Spv::SConvert
+                | Spv::UConvert
+                | Spv::FConvert
+                | Spv::Bitcast
+                | Spv::QuantizeToF16
         ) {
             return Ok(false);
         }
@@ -23,7 +30,9 @@ impl Lower<'_, '_> {
         let id = word(inst, 0)?;
         let (slots, from) = self.typed(id)?;
         let result = match (self.is_bytes(from)?, self.is_bytes(ty)?) {
-            (true, false) if op != Spv::Bitcast => self.unpack_bytes(slots[0], ty, op == Spv::SConvert)?,
+            (true, false) if op != Spv::Bitcast => {
+                self.unpack_bytes(slots[0], ty, op == Spv::SConvert)?
+            }
             (false, true) if op != Spv::Bitcast => vec![self.pack_bytes(&slots)?],
             _ if op == Spv::Bitcast => self.bitcast(&slots, ty)?,
             _ => {
@@ -36,7 +45,10 @@ impl Lower<'_, '_> {
                     })
                 })?;
                 if !fits {
-                    return Err(format!("Op{} is not supported between these widths", inst.class.opname));
+                    return Err(format!(
+                        "Op{} is not supported between these widths",
+                        inst.class.opname
+                    ));
                 }
                 result
             }
@@ -58,7 +70,11 @@ impl Lower<'_, '_> {
         if self.slot_types(ty)? != [Type::I32; 4] {
             return Err("bytes convert to 32-bit integers only".into());
         }
-        let op = if signed { Ternary::ExtractS } else { Ternary::ExtractU };
+        let op = if signed {
+            Ternary::ExtractS
+        } else {
+            Ternary::ExtractU
+        };
         let width = self.b.i32(8);
         let byte = |k: u32| {
             let at = self.b.i32(8 * k);
@@ -69,13 +85,19 @@ impl Lower<'_, '_> {
 
     /// `pack4xI8` and `pack4xU8`: the low bytes.
     pub(super) fn pack_bytes(&mut self, numbers: &[Value]) -> Lowered<Value> {
-        let &[first, ref rest @ ..] = numbers else { return Err("no bytes to pack".into()) };
+        let &[first, ref rest @ ..] = numbers else {
+            return Err("no bytes to pack".into());
+        };
         let low = self.b.i32(0xff);
         let mut word = self.b.binary(Binary::And, first, low);
         for (k, number) in rest.iter().enumerate() {
             let shift = self.b.i32(8 * (k as u32 + 1));
             // The top byte needs no mask: what is above it is shifted out.
-            let byte = if k == 2 { *number } else { self.b.binary(Binary::And, *number, low) };
+            let byte = if k == 2 {
+                *number
+            } else {
+                self.b.binary(Binary::And, *number, low)
+            };
             let byte = self.b.binary(Binary::Shl, byte, shift);
             word = self.b.binary(Binary::Or, word, byte);
         }
@@ -112,12 +134,10 @@ fn number(b: &mut Builder, op: Spv, value: Value, to: Type) -> Option<Value> {
     let pick = |s: Unary, u: Unary| if signed { s } else { u };
     let extend = pick(Unary::SignExtend, Unary::ZeroExtend);
     Some(match (op, from, to) {
-        (Spv::SConvert | Spv::UConvert, I16, I32 | I64) | (Spv::SConvert | Spv::UConvert, I32, I64) => {
-            b.unary(extend, value, to)
-        }
-        (Spv::SConvert | Spv::UConvert, I64, I32 | I16) | (Spv::SConvert | Spv::UConvert, I32, I16) => {
-            b.unary(Unary::Truncate, value, to)
-        }
+        (Spv::SConvert | Spv::UConvert, I16, I32 | I64)
+        | (Spv::SConvert | Spv::UConvert, I32, I64) => b.unary(extend, value, to),
+        (Spv::SConvert | Spv::UConvert, I64, I32 | I16)
+        | (Spv::SConvert | Spv::UConvert, I32, I16) => b.unary(Unary::Truncate, value, to),
         (Spv::FConvert, F32, F16) => b.unary(Unary::F16FromF32, value, to),
         (Spv::FConvert, F16, F32) => b.unary(Unary::F32FromF16, value, to),
         (Spv::QuantizeToF16, F32, F32) => {

@@ -68,8 +68,11 @@ fn single_of(op: GLOp) -> Option<fn(&mut Builder, Value) -> Value> {
 impl Lower<'_, '_> {
     pub(super) fn extended(&mut self, inst: &Instruction) -> Lowered<()> {
         let number = word(inst, 1)?;
-        let op = GLOp::from_u32(number).ok_or_else(|| format!("GLSL.std.450 has no instruction {number}"))?;
-        let ids: Vec<u32> = (2..inst.operands.len()).map(|i| word(inst, i)).collect::<Result<_, _>>()?;
+        let op = GLOp::from_u32(number)
+            .ok_or_else(|| format!("GLSL.std.450 has no instruction {number}"))?;
+        let ids: Vec<u32> = (2..inst.operands.len())
+            .map(|i| word(inst, i))
+            .collect::<Result<_, _>>()?;
         let ty = result_type(inst)?;
         let slots = if let Some((op, packed)) = binary_of(op) {
             self.each(&ids, packed, |b, v| b.binary(op, v[0], v[1]))?
@@ -81,7 +84,11 @@ impl Lower<'_, '_> {
             self.other(op, &ids, ty)?
         };
         let expected = self.slot_types(ty)?;
-        if !expected.iter().copied().eq(slots.iter().map(|&s| self.b.ty(s))) {
+        if !expected
+            .iter()
+            .copied()
+            .eq(slots.iter().map(|&s| self.b.ty(s)))
+        {
             return Err(format!("{op:?} is not supported on these types"));
         }
         self.define(inst, slots)
@@ -112,7 +119,9 @@ impl Lower<'_, '_> {
                 let below = b.compare(Pred::FLt, v[1], v[0]);
                 b.select(below, zero, one)
             }),
-            GLOp::SmoothStep => self.each(ids, false, |b, v| math::smooth_step(b, v[0], v[1], v[2])),
+            GLOp::SmoothStep => {
+                self.each(ids, false, |b, v| math::smooth_step(b, v[0], v[1], v[2]))
+            }
             GLOp::FSign => self.each(ids, false, |b, v| math::sign(b, v[0])),
             GLOp::SSign => self.each(ids, false, |b, v| {
                 let ty = b.ty(v[0]);
@@ -127,9 +136,15 @@ impl Lower<'_, '_> {
             }
             GLOp::Ldexp => self.in_f32(ids, |b, v| math::ldexp(b, v[0], v[1])),
             GLOp::ModfStruct | GLOp::FrexpStruct => self.split(op, ids, ty),
-            GLOp::PackHalf2x16 | GLOp::PackSnorm4x8 | GLOp::PackUnorm4x8 | GLOp::PackSnorm2x16
+            GLOp::PackHalf2x16
+            | GLOp::PackSnorm4x8
+            | GLOp::PackUnorm4x8
+            | GLOp::PackSnorm2x16
             | GLOp::PackUnorm2x16 => self.pack_floats(op, ids[0]),
-            GLOp::UnpackHalf2x16 | GLOp::UnpackSnorm4x8 | GLOp::UnpackUnorm4x8 | GLOp::UnpackSnorm2x16
+            GLOp::UnpackHalf2x16
+            | GLOp::UnpackSnorm4x8
+            | GLOp::UnpackUnorm4x8
+            | GLOp::UnpackSnorm2x16
             | GLOp::UnpackUnorm2x16 => self.unpack_floats(op, ids[0]),
             GLOp::Determinant => {
                 let (slots, ty) = self.typed(ids[0])?;
@@ -141,7 +156,11 @@ impl Lower<'_, '_> {
     }
 
     /// Applies `f` to each element, in f32; f16 is widened before and rounded after.
-    fn in_f32(&mut self, ids: &[u32], mut f: impl FnMut(&mut Builder, &[Value]) -> Value) -> Lowered<Vec<Value>> {
+    fn in_f32(
+        &mut self,
+        ids: &[u32],
+        mut f: impl FnMut(&mut Builder, &[Value]) -> Value,
+    ) -> Lowered<Vec<Value>> {
         self.each(ids, false, |b, v| {
             let half = b.ty(v[0]) == Type::F16;
             let wide: Vec<Value> = v
@@ -152,7 +171,11 @@ impl Lower<'_, '_> {
                 })
                 .collect();
             let result = f(b, &wide);
-            if half { b.unary(Unary::F16FromF32, result, Type::F16) } else { result }
+            if half {
+                b.unary(Unary::F16FromF32, result, Type::F16)
+            } else {
+                result
+            }
         })
     }
 
@@ -170,19 +193,28 @@ impl Lower<'_, '_> {
                 *element = self.b.unary(Unary::F32FromF16, *element, Type::F32);
             }
         }
-        let one = |v: &[Vec<Value>], i: usize| v.get(i).and_then(|v| v.first().copied()).ok_or("an operand lacks");
+        let one = |v: &[Vec<Value>], i: usize| {
+            v.get(i)
+                .and_then(|v| v.first().copied())
+                .ok_or("an operand lacks")
+        };
         let a = vectors[0].clone();
         let mut result = match op {
             GLOp::Length => vec![self.length(&a)],
             GLOp::Distance => {
-                let parts: Vec<Value> =
-                    a.iter().zip(&vectors[1]).map(|(a, b)| self.b.binary(Binary::FSub, *a, *b)).collect();
+                let parts: Vec<Value> = a
+                    .iter()
+                    .zip(&vectors[1])
+                    .map(|(a, b)| self.b.binary(Binary::FSub, *a, *b))
+                    .collect();
                 vec![self.length(&parts)]
             }
             GLOp::Normalize => {
                 let square = self.sum_of_products(&a, &a);
                 let factor = self.b.unary(Unary::Rsqrt, square, Type::F32);
-                a.iter().map(|a| self.b.binary(Binary::FMul, *a, factor)).collect()
+                a.iter()
+                    .map(|a| self.b.binary(Binary::FMul, *a, factor))
+                    .collect()
             }
             GLOp::Cross => {
                 let b = vectors[1].clone();
@@ -194,7 +226,10 @@ impl Lower<'_, '_> {
                 vec![part(1, 2), part(2, 0), part(0, 1)]
             }
             GLOp::FaceForward => {
-                let (dot, zero) = (self.sum_of_products(&vectors[1], &vectors[2]), self.b.f32(0.0));
+                let (dot, zero) = (
+                    self.sum_of_products(&vectors[1], &vectors[2]),
+                    self.b.f32(0.0),
+                );
                 let behind = self.b.compare(Pred::FLt, dot, zero);
                 let mut face = |a: Value| {
                     let back = self.b.unary(Unary::FNeg, a, Type::F32);
@@ -206,7 +241,10 @@ impl Lower<'_, '_> {
                 let (normal, minus) = (vectors[1].clone(), self.b.f32(-2.0));
                 let dot = self.sum_of_products(&normal, &a);
                 let factor = self.b.binary(Binary::FMul, dot, minus);
-                a.iter().zip(&normal).map(|(a, n)| self.b.ternary(Ternary::Fma, factor, *n, *a)).collect()
+                a.iter()
+                    .zip(&normal)
+                    .map(|(a, n)| self.b.ternary(Ternary::Fma, factor, *n, *a))
+                    .collect()
             }
             GLOp::Refract => {
                 let eta = one(&vectors, 2)?;
@@ -219,7 +257,7 @@ impl Lower<'_, '_> {
                 *element = self.b.unary(Unary::F16FromF32, *element, Type::F16);
             }
         }
-        Ok(self.from_elements(&result))
+        Ok(self.slots_of(&result))
     }
 
     fn length(&mut self, elements: &[Value]) -> Value {
@@ -248,12 +286,18 @@ impl Lower<'_, '_> {
             let sum = self.b.ternary(Ternary::Fma, back, n, forward);
             self.b.select(total, zero, sum)
         };
-        incident.iter().zip(normal).map(|(i, n)| part(*i, *n)).collect()
+        incident
+            .iter()
+            .zip(normal)
+            .map(|(i, n)| part(*i, *n))
+            .collect()
     }
 
     /// `modf` and `frexp`: a structure of the two parts of each element.
     fn split(&mut self, op: GLOp, ids: &[u32], ty: u32) -> Lowered<Vec<Value>> {
-        let Ty::Struct(members) = self.module.ty(ty)?.clone() else { return Err("not a structure".into()) };
+        let Ty::Struct(members) = self.module.ty(ty)?.clone() else {
+            return Err("not a structure".into());
+        };
         let (slots, from) = self.typed(ids[0])?;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for element in self.elements(from, &slots)? {
@@ -270,13 +314,15 @@ impl Lower<'_, '_> {
         if members.len() != 2 {
             return Err("the structure has two members".into());
         }
-        Ok([self.from_elements(&first), self.from_elements(&second)].concat())
+        Ok([self.slots_of(&first), self.slots_of(&second)].concat())
     }
 
     fn pack_floats(&mut self, op: GLOp, id: u32) -> Lowered<Vec<Value>> {
         let parts = self.slots(id)?;
         if op == GLOp::PackHalf2x16 {
-            let &[low, high] = parts.as_slice() else { return Err("two numbers are packed".into()) };
+            let &[low, high] = parts.as_slice() else {
+                return Err("two numbers are packed".into());
+            };
             let pair = self.b.value(Type::F16x2, Op::PackFromF32([low, high]));
             return Ok(vec![self.b.unary(Unary::Bitcast, pair, Type::I32)]);
         }
@@ -313,17 +359,35 @@ impl Lower<'_, '_> {
         }
         let (low, scale) = norm_range(op);
         let signed = low < 0.0;
-        let bits = if matches!(op, GLOp::UnpackSnorm4x8 | GLOp::UnpackUnorm4x8) { 8 } else { 16 };
+        let bits = if matches!(op, GLOp::UnpackSnorm4x8 | GLOp::UnpackUnorm4x8) {
+            8
+        } else {
+            16
+        };
         let mut parts = Vec::new();
         for k in 0..32 / bits {
             let (at, width) = (self.b.i32(k * bits), self.b.i32(bits));
-            let extract = if signed { Ternary::ExtractS } else { Ternary::ExtractU };
-            let number = self.b.value(Type::I32, Op::Ternary(extract, [word, at, width]));
-            let convert = if signed { Unary::F32FromS } else { Unary::F32FromU };
+            let extract = if signed {
+                Ternary::ExtractS
+            } else {
+                Ternary::ExtractU
+            };
+            let number = self
+                .b
+                .value(Type::I32, Op::Ternary(extract, [word, at, width]));
+            let convert = if signed {
+                Unary::F32FromS
+            } else {
+                Unary::F32FromU
+            };
             let number = self.b.unary(convert, number, Type::F32);
             let (factor, low) = (self.b.f32(1.0 / scale), self.b.f32(low));
             let part = self.b.binary(Binary::FMul, number, factor);
-            parts.push(if signed { self.b.binary(Binary::FMax, part, low) } else { part });
+            parts.push(if signed {
+                self.b.binary(Binary::FMax, part, low)
+            } else {
+                part
+            });
         }
         Ok(parts)
     }

@@ -60,8 +60,13 @@ impl Lower<'_, '_> {
     pub(super) fn barrier(&mut self, inst: &Instruction) -> Lowered<()> {
         let control = inst.class.opcode == Spv::ControlBarrier;
         let first = usize::from(control);
-        let scope = if control { self.module.number(word(inst, 0)?)? } else { Scope::Subgroup as u32 };
-        let semantics = MemorySemantics::from_bits_truncate(self.module.number(word(inst, first + 1)?)?);
+        let scope = if control {
+            self.module.number(word(inst, 0)?)?
+        } else {
+            Scope::Subgroup as u32
+        };
+        let semantics =
+            MemorySemantics::from_bits_truncate(self.module.number(word(inst, first + 1)?)?);
         self.b.effect(Op::Barrier {
             shared: semantics.contains(MemorySemantics::WORKGROUP_MEMORY),
             buffers: semantics.contains(MemorySemantics::UNIFORM_MEMORY),
@@ -74,10 +79,21 @@ impl Lower<'_, '_> {
     pub(super) fn atomic(&mut self, inst: &Instruction) -> Lowered<bool> {
         let op = inst.class.opcode;
         let combine = atomic_of(op);
-        if combine.is_none() && !matches!(op, Spv::AtomicLoad | Spv::AtomicStore | Spv::AtomicCompareExchange) {
+        if combine.is_none()
+            && !matches!(
+                op,
+                Spv::AtomicLoad | Spv::AtomicStore | Spv::AtomicCompareExchange
+            )
+        {
             return Ok(false);
         }
-        let Place::Memory { space, offset: sum, ty, .. } = self.place(word(inst, 0)?)? else {
+        let Place::Memory {
+            space,
+            offset: sum,
+            ty,
+            ..
+        } = self.place(word(inst, 0)?)?
+        else {
             return Err("an atomic variable lies in a buffer or in workgroup memory".into());
         };
         let ty = match self.slot_types(ty)?.as_slice() {
@@ -87,24 +103,57 @@ impl Lower<'_, '_> {
         let (offset, constant, access) = (self.base(sum), sum.constant, Access::Words(1));
         match (op, combine) {
             (Spv::AtomicLoad, _) => {
-                let value = self.b.value(ty, Op::Load { space, offset, constant, access, volatile: true });
+                let value = self.b.value(
+                    ty,
+                    Op::Load {
+                        space,
+                        offset,
+                        constant,
+                        access,
+                        volatile: true,
+                    },
+                );
                 self.define(inst, vec![value])?;
             }
             (Spv::AtomicStore, _) => {
                 let value = self.scalar(word(inst, 3)?)?;
-                self.b.effect(Op::Store { space, offset, constant, access, value });
+                self.b.effect(Op::Store {
+                    space,
+                    offset,
+                    constant,
+                    access,
+                    value,
+                });
             }
             (_, Some(combine)) => {
                 let mut value = self.scalar(word(inst, 3)?)?;
                 if op == Spv::AtomicISub {
                     value = self.b.unary(Unary::INeg, value, ty);
                 }
-                let before = self.b.value(ty, Op::Atomic { space, offset, constant, combine, value });
+                let before = self.b.value(
+                    ty,
+                    Op::Atomic {
+                        space,
+                        offset,
+                        constant,
+                        combine,
+                        value,
+                    },
+                );
                 self.define(inst, vec![before])?;
             }
             _ => {
                 let (new, expected) = (self.scalar(word(inst, 4)?)?, self.scalar(word(inst, 5)?)?);
-                let before = self.b.value(ty, Op::AtomicCompare { space, offset, constant, new, expected });
+                let before = self.b.value(
+                    ty,
+                    Op::AtomicCompare {
+                        space,
+                        offset,
+                        constant,
+                        new,
+                        expected,
+                    },
+                );
                 self.define(inst, vec![before])?;
             }
         }
@@ -117,9 +166,18 @@ impl Lower<'_, '_> {
         let slots = if let Some(combine) = combine_of(op) {
             let scan = match inst.operands.get(1) {
                 Some(rspirv::dr::Operand::GroupOperation(GroupOperation::Reduce)) => Scan::Reduce,
-                Some(rspirv::dr::Operand::GroupOperation(GroupOperation::InclusiveScan)) => Scan::Inclusive,
-                Some(rspirv::dr::Operand::GroupOperation(GroupOperation::ExclusiveScan)) => Scan::Exclusive,
-                _ => return Err(format!("Op{} in this form is not supported", inst.class.opname)),
+                Some(rspirv::dr::Operand::GroupOperation(GroupOperation::InclusiveScan)) => {
+                    Scan::Inclusive
+                }
+                Some(rspirv::dr::Operand::GroupOperation(GroupOperation::ExclusiveScan)) => {
+                    Scan::Exclusive
+                }
+                _ => {
+                    return Err(format!(
+                        "Op{} in this form is not supported",
+                        inst.class.opname
+                    ));
+                }
             };
             self.combine(combine, scan, word(inst, 2)?)?
         } else if let Some(kind) = shuffle_of(op) {
@@ -136,9 +194,9 @@ impl Lower<'_, '_> {
                     let none = self.b.i32(0);
                     self.shuffle(kind, word(inst, 1)?, none)?
                 }
-                Spv::GroupNonUniformBroadcastFirst => {
-                    self.moved(word(inst, 1)?, |l, v| l.b.value(l.b.ty(v), Op::BroadcastFirst(v)))?
-                }
+                Spv::GroupNonUniformBroadcastFirst => self.moved(word(inst, 1)?, |l, v| {
+                    l.b.value(l.b.ty(v), Op::BroadcastFirst(v))
+                })?,
                 Spv::GroupNonUniformBallot => {
                     let condition = self.scalar(word(inst, 1)?)?;
                     let mask = self.b.value(Type::I32, Op::Ballot(condition));
@@ -147,15 +205,26 @@ impl Lower<'_, '_> {
                 }
                 Spv::GroupNonUniformAny | Spv::GroupNonUniformAll => {
                     let a = self.scalar(word(inst, 1)?)?;
-                    let op = if op == Spv::GroupNonUniformAny { Op::Any(a) } else { Op::All(a) };
+                    let op = if op == Spv::GroupNonUniformAny {
+                        Op::Any(a)
+                    } else {
+                        Op::All(a)
+                    };
                     vec![self.b.value(Type::Bool, op)]
                 }
                 _ => return Ok(false),
             }
         };
         let expected = self.slot_types(result_type(inst)?)?;
-        if !expected.iter().copied().eq(slots.iter().map(|&s| self.b.ty(s))) {
-            return Err(format!("Op{} is not supported on these types", inst.class.opname));
+        if !expected
+            .iter()
+            .copied()
+            .eq(slots.iter().map(|&s| self.b.ty(s)))
+        {
+            return Err(format!(
+                "Op{} is not supported on these types",
+                inst.class.opname
+            ));
         }
         self.define(inst, slots)?;
         Ok(true)
@@ -182,7 +251,7 @@ impl Lower<'_, '_> {
             let result = self.b.value(wide, Op::Subgroup(combine, scan, value));
             *element = self.b.unary(narrow, result, from);
         }
-        Ok(self.from_elements(&elements))
+        Ok(self.slots_of(&elements))
     }
 
     fn shuffle(&mut self, kind: Shuffle, id: u32, index: Value) -> Lowered<Vec<Value>> {
@@ -190,7 +259,11 @@ impl Lower<'_, '_> {
     }
 
     /// Moves each slot between lanes with `f`, which takes any type of 16 or 32 bits.
-    fn moved(&mut self, id: u32, mut f: impl FnMut(&mut Self, Value) -> Value) -> Lowered<Vec<Value>> {
+    fn moved(
+        &mut self,
+        id: u32,
+        mut f: impl FnMut(&mut Self, Value) -> Value,
+    ) -> Lowered<Vec<Value>> {
         let mut slots = self.slots(id)?;
         for slot in &mut slots {
             *slot = match self.b.ty(*slot) {

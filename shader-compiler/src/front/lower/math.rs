@@ -149,7 +149,7 @@ const ATAN: [f32; 9] = [
     0.042_909_614,
     -0.075_289_64,
     0.106_562_64,
-    -0.142_088_99,
+    -0.142_089,
     0.199_935_51,
     -0.333_331_45,
     1.0,
@@ -201,7 +201,10 @@ pub(super) fn sign(b: &mut Builder, x: Value) -> Value {
 pub(super) fn smooth_step(b: &mut Builder, low: Value, high: Value, x: Value) -> Value {
     let ty = b.ty(x);
     let [zero, one, minus_two, three] = [0.0, 1.0, -2.0, 3.0].map(|x| b.float(ty, x));
-    let (above, range) = (b.binary(Binary::FSub, x, low), b.binary(Binary::FSub, high, low));
+    let (above, range) = (
+        b.binary(Binary::FSub, x, low),
+        b.binary(Binary::FSub, high, low),
+    );
     let t = b.binary(Binary::FDiv, above, range);
     let t = b.binary(Binary::FMax, t, zero);
     let t = b.binary(Binary::FMin, t, one);
@@ -255,7 +258,11 @@ pub(super) fn ldexp(b: &mut Builder, x: Value, e: Value) -> Value {
 /// Fraction in [0.5, 1) with the sign of x, and exponent; of F32 or F16. Zero gives zero twice.
 pub(super) fn frexp(b: &mut Builder, x: Value) -> (Value, Value) {
     let half = b.ty(x) == Type::F16;
-    let x = if half { b.unary(Unary::F32FromF16, x, Type::F32) } else { x };
+    let x = if half {
+        b.unary(Unary::F32FromF16, x, Type::F32)
+    } else {
+        x
+    };
     let [zero, smallest, up] = [0.0, f32::MIN_POSITIVE, 16_777_216.0].map(|x| b.f32(x));
     // Subnormal numbers are scaled up by 2^24 first.
     let size = f(b, Unary::FAbs, x);
@@ -265,7 +272,10 @@ pub(super) fn frexp(b: &mut Builder, x: Value) -> (Value, Value) {
     let bits = b.unary(Unary::Bitcast, normal, Type::I32);
     let [twenty_three, eight, bias, more, keep, exponent, none] =
         [23, 8, 126, 126 + 24, 0x807f_ffff, 0x3f00_0000, 0].map(|n| b.i32(n));
-    let field = b.value(Type::I32, Op::Ternary(Ternary::ExtractU, [bits, twenty_three, eight]));
+    let field = b.value(
+        Type::I32,
+        Op::Ternary(Ternary::ExtractU, [bits, twenty_three, eight]),
+    );
     let bias = b.select(tiny, more, bias);
     let e = b.binary(Binary::ISub, field, bias);
     let kept = b.binary(Binary::And, bits, keep);
@@ -274,6 +284,10 @@ pub(super) fn frexp(b: &mut Builder, x: Value) -> (Value, Value) {
     let is_zero = b.compare(Pred::FEq, x, zero);
     let fraction = b.select(is_zero, x, fraction);
     let e = b.select(is_zero, none, e);
-    let fraction = if half { b.unary(Unary::F16FromF32, fraction, Type::F16) } else { fraction };
+    let fraction = if half {
+        b.unary(Unary::F16FromF32, fraction, Type::F16)
+    } else {
+        fraction
+    };
     (fraction, e)
 }

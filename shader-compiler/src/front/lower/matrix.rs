@@ -16,8 +16,12 @@ impl Lower<'_, '_> {
         let op = inst.class.opcode;
         if !matches!(
             op,
-            Spv::MatrixTimesScalar | Spv::VectorTimesScalar | Spv::VectorTimesMatrix | Spv::MatrixTimesVector
-                | Spv::MatrixTimesMatrix | Spv::Transpose
+            Spv::MatrixTimesScalar
+                | Spv::VectorTimesScalar
+                | Spv::VectorTimesMatrix
+                | Spv::MatrixTimesVector
+                | Spv::MatrixTimesMatrix
+                | Spv::Transpose
         ) {
             return Ok(false);
         }
@@ -42,19 +46,29 @@ impl Lower<'_, '_> {
             }
             Spv::Transpose => transpose(&a),
             Spv::VectorTimesMatrix => {
-                let product = b.iter().map(|column| self.sum_of_products(&a[0], column)).collect();
+                let product = b
+                    .iter()
+                    .map(|column| self.sum_of_products(&a[0], column))
+                    .collect();
                 vec![product]
             }
             _ => {
                 let rows = transpose(&a);
                 let mut columns = Vec::new();
                 for column in &b {
-                    columns.push(rows.iter().map(|row| self.sum_of_products(row, column)).collect());
+                    columns.push(
+                        rows.iter()
+                            .map(|row| self.sum_of_products(row, column))
+                            .collect(),
+                    );
                 }
                 columns
             }
         };
-        let slots = result.iter().flat_map(|column| self.from_elements(column)).collect();
+        let slots = result
+            .iter()
+            .flat_map(|column| self.slots_of(column))
+            .collect();
         self.define(inst, slots)?;
         Ok(true)
     }
@@ -79,13 +93,18 @@ impl Lower<'_, '_> {
             return Ok(vec![self.elements(ty, slots)?]);
         };
         let each = slots.len() / count as usize;
-        slots.chunks(each.max(1)).map(|slots| self.elements(column, slots)).collect()
+        slots
+            .chunks(each.max(1))
+            .map(|slots| self.elements(column, slots))
+            .collect()
     }
 
     /// The scalar product of two lists of one length.
     pub(super) fn sum_of_products(&mut self, a: &[Value], b: &[Value]) -> Value {
         let first = self.b.binary(Binary::FMul, a[0], b[0]);
-        a.iter().zip(b).skip(1).fold(first, |sum, (a, b)| self.b.ternary(Ternary::Fma, *a, *b, sum))
+        a.iter().zip(b).skip(1).fold(first, |sum, (a, b)| {
+            self.b.ternary(Ternary::Fma, *a, *b, sum)
+        })
     }
 
     /// The determinant, expanded along the first column.
@@ -96,7 +115,12 @@ impl Lower<'_, '_> {
         let mut sum: Option<Value> = None;
         for row in 0..columns.len() {
             let without_row = |column: &Vec<Value>| {
-                column.iter().enumerate().filter(|(r, _)| *r != row).map(|(_, v)| *v).collect()
+                column
+                    .iter()
+                    .enumerate()
+                    .filter(|(r, _)| *r != row)
+                    .map(|(_, v)| *v)
+                    .collect()
             };
             let minor = columns[1..].iter().map(without_row).collect();
             let minor = self.determinant(&minor);
@@ -113,5 +137,7 @@ impl Lower<'_, '_> {
 }
 
 fn transpose(columns: &Columns) -> Columns {
-    (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
+    (0..columns[0].len())
+        .map(|row| columns.iter().map(|column| column[row]).collect())
+        .collect()
 }

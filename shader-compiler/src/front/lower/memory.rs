@@ -43,12 +43,22 @@ impl Lower<'_, '_> {
     fn array_length(&mut self, inst: &Instruction) -> Lowered<()> {
         let place = self.place(word(inst, 0)?)?;
         let member = word(inst, 1)? as usize;
-        let Place::Memory { space: Space::Buffer(buffer), offset: Sum { base: None, constant }, ty, .. } = place
+        let Place::Memory {
+            space: Space::Buffer(buffer),
+            offset: Sum {
+                base: None,
+                constant,
+            },
+            ty,
+            ..
+        } = place
         else {
             return Err("arrayLength of something that is no buffer".into());
         };
         let module = self.module;
-        let Ty::Struct(members) = module.ty(ty)? else { return Err("arrayLength of no structure".into()) };
+        let Ty::Struct(members) = module.ty(ty)? else {
+            return Err("arrayLength of no structure".into());
+        };
         let member = members.get(member).ok_or("no such member")?;
         let Ty::RuntimeArray { stride, .. } = *module.ty(member.ty)? else {
             return Err("arrayLength of an array of fixed length".into());
@@ -69,15 +79,33 @@ impl Lower<'_, '_> {
 
     pub(super) fn load(&mut self, place: &Place) -> Lowered<Vec<Value>> {
         match place {
-            Place::Memory { space, offset, ty, volatile } => {
+            Place::Memory {
+                space,
+                offset,
+                ty,
+                volatile,
+            } => {
                 let base = self.base(*offset);
                 let mut slots = Vec::new();
-                let at = At { space: *space, base, volatile: *volatile };
+                let at = At {
+                    space: *space,
+                    base,
+                    volatile: *volatile,
+                };
                 self.load_bytes(at, offset.constant, *ty, &mut slots)?;
                 Ok(slots)
             }
-            Place::Locals { locals, index, ty, part } => self.load_locals(locals, *index, *ty, *part),
-            Place::Builtin { builtin, ty, component } => self.builtin(*builtin, *ty, *component),
+            Place::Locals {
+                locals,
+                index,
+                ty,
+                part,
+            } => self.load_locals(locals, *index, *ty, *part),
+            Place::Builtin {
+                builtin,
+                ty,
+                component,
+            } => self.builtin(*builtin, *ty, *component),
         }
     }
 
@@ -89,11 +117,28 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn load_bytes(&mut self, at: At, constant: u32, ty: u32, slots: &mut Vec<Value>) -> Lowered<()> {
+    fn load_bytes(
+        &mut self,
+        at: At,
+        constant: u32,
+        ty: u32,
+        slots: &mut Vec<Value>,
+    ) -> Lowered<()> {
         for piece in self.pieces(ty, constant)? {
             let Piece { constant, types } = piece;
             let access = access_of(&types);
-            let load = |ty| (ty, Op::Load { space: at.space, offset: at.base, constant, access, volatile: at.volatile });
+            let load = |ty| {
+                (
+                    ty,
+                    Op::Load {
+                        space: at.space,
+                        offset: at.base,
+                        constant,
+                        access,
+                        volatile: at.volatile,
+                    },
+                )
+            };
             match *types.as_slice() {
                 [Type::Bool] => {
                     let (ty, op) = load(Type::I32);
@@ -131,19 +176,30 @@ impl Lower<'_, '_> {
     fn add_pieces(&self, ty: u32, constant: u32, pieces: &mut Vec<Piece>) -> Lowered<()> {
         let module = self.module;
         let at = |step: u32, k: u32| {
-            step.checked_mul(k).and_then(|s| s.checked_add(constant)).ok_or("an offset is too large")
+            step.checked_mul(k)
+                .and_then(|s| s.checked_add(constant))
+                .ok_or("an offset is too large")
         };
         match module.ty(ty)? {
             Ty::Vector(element, count) => match module.ty(*element)? {
                 Ty::Int(32) | Ty::Float(32) => {
-                    pieces.push(Piece { constant, types: self.slot_types(ty)? });
+                    pieces.push(Piece {
+                        constant,
+                        types: self.slot_types(ty)?,
+                    });
                 }
                 Ty::Float(16) => {
                     let types = self.slot_types(ty)?;
                     let (words, rest) = types.split_at((*count / 2) as usize);
-                    pieces.push(Piece { constant, types: words.to_vec() });
+                    pieces.push(Piece {
+                        constant,
+                        types: words.to_vec(),
+                    });
                     if !rest.is_empty() {
-                        pieces.push(Piece { constant: at(2, count - 1)?, types: rest.to_vec() });
+                        pieces.push(Piece {
+                            constant: at(2, count - 1)?,
+                            types: rest.to_vec(),
+                        });
                     }
                 }
                 _ => {
@@ -159,7 +215,11 @@ impl Lower<'_, '_> {
                     self.add_pieces(*column, at(size.next_multiple_of(align), k)?, pieces)?;
                 }
             }
-            Ty::Array { element, len, stride } => {
+            Ty::Array {
+                element,
+                len,
+                stride,
+            } => {
                 // Also bounds the number of pieces.
                 self.slot_types(ty)?;
                 for k in 0..*len {
@@ -171,7 +231,10 @@ impl Lower<'_, '_> {
                     self.add_pieces(member.ty, at(member.offset, 1)?, pieces)?;
                 }
             }
-            _ => pieces.push(Piece { constant, types: self.slot_types(ty)? }),
+            _ => pieces.push(Piece {
+                constant,
+                types: self.slot_types(ty)?,
+            }),
         }
         Ok(())
     }
@@ -180,12 +243,26 @@ impl Lower<'_, '_> {
     pub(super) fn store(&mut self, place: &Place, id: u32) -> Lowered<()> {
         let slots = self.slots(id)?;
         match place {
-            Place::Memory { space, offset, ty, volatile } => {
+            Place::Memory {
+                space,
+                offset,
+                ty,
+                volatile,
+            } => {
                 let base = self.base(*offset);
-                let at = At { space: *space, base, volatile: *volatile };
+                let at = At {
+                    space: *space,
+                    base,
+                    volatile: *volatile,
+                };
                 self.store_bytes(at, offset.constant, *ty, &slots)
             }
-            Place::Locals { locals, index, ty, part } => self.store_locals(locals, *index, *ty, *part, &slots),
+            Place::Locals {
+                locals,
+                index,
+                ty,
+                part,
+            } => self.store_locals(locals, *index, *ty, *part, &slots),
             Place::Builtin { .. } => Err("an input is stored to".into()),
         }
     }
@@ -202,9 +279,17 @@ impl Lower<'_, '_> {
                 }
                 ([Type::I64], [value]) => self.b.unary(Unary::Bitcast, *value, Type::Words(2)),
                 (_, [value]) => *value,
-                _ => self.b.value(Type::Words(parts.len() as u8), Op::Join(parts)),
+                _ => self
+                    .b
+                    .value(Type::Words(parts.len() as u8), Op::Join(parts)),
             };
-            self.b.effect(Op::Store { space: at.space, offset: at.base, constant, access, value });
+            self.b.effect(Op::Store {
+                space: at.space,
+                offset: at.base,
+                constant,
+                access,
+                value,
+            });
         }
         Ok(())
     }
@@ -225,7 +310,10 @@ impl Lower<'_, '_> {
             Ty::Array { element, len, .. } | Ty::Matrix(element, len) => {
                 let inner = self.leaf_len(*element)?;
                 for k in 0..*len {
-                    let index = Sum { constant: index.constant.wrapping_add(k * inner), ..index };
+                    let index = Sum {
+                        constant: index.constant.wrapping_add(k * inner),
+                        ..index
+                    };
                     found.extend(self.local_slots(locals, index, *element)?);
                 }
             }
@@ -233,7 +321,11 @@ impl Lower<'_, '_> {
                 let mut from = 0;
                 for member in members {
                     let count = self.count_locals(member.ty)?;
-                    found.extend(self.local_slots(&locals[from..from + count], index, member.ty)?);
+                    found.extend(self.local_slots(
+                        &locals[from..from + count],
+                        index,
+                        member.ty,
+                    )?);
                     from += count;
                 }
             }
@@ -253,11 +345,20 @@ impl Lower<'_, '_> {
         self.b.effect(Op::LocalStore(local, index, value));
     }
 
-    fn load_locals(&mut self, locals: &[Local], index: Sum, ty: u32, part: Part) -> Lowered<Vec<Value>> {
+    fn load_locals(
+        &mut self,
+        locals: &[Local],
+        index: Sum,
+        ty: u32,
+        part: Part,
+    ) -> Lowered<Vec<Value>> {
         match part {
             Part::Whole => {
                 let places = self.local_slots(locals, index, ty)?;
-                Ok(places.into_iter().map(|(local, index)| self.load_local(local, index)).collect())
+                Ok(places
+                    .into_iter()
+                    .map(|(local, index)| self.load_local(local, index))
+                    .collect())
             }
             Part::Half(k) => {
                 let pair = self.load_local(locals[0], index);
@@ -283,11 +384,20 @@ impl Lower<'_, '_> {
         elements
     }
 
-    fn store_locals(&mut self, locals: &[Local], index: Sum, ty: u32, part: Part, slots: &[Value]) -> Lowered<()> {
+    fn store_locals(
+        &mut self,
+        locals: &[Local],
+        index: Sum,
+        ty: u32,
+        part: Part,
+        slots: &[Value],
+    ) -> Lowered<()> {
         let new = || slots.first().copied().ok_or("nothing to store");
         match part {
             Part::Whole => {
-                for ((local, index), slot) in self.local_slots(locals, index, ty)?.into_iter().zip(slots) {
+                for ((local, index), slot) in
+                    self.local_slots(locals, index, ty)?.into_iter().zip(slots)
+                {
                     self.store_local(local, index, *slot);
                 }
             }
@@ -306,7 +416,7 @@ impl Lower<'_, '_> {
                     let this = self.b.compare(Pred::Eq, chosen, k);
                     *element = self.b.select(this, new, *element);
                 }
-                let slots = self.from_elements(&elements);
+                let slots = self.slots_of(&elements);
                 for (local, slot) in locals.iter().zip(slots) {
                     self.store_local(*local, index, slot);
                 }
@@ -316,7 +426,12 @@ impl Lower<'_, '_> {
     }
 
     /// The value of an input, from what the hardware gives.
-    fn builtin(&mut self, builtin: BuiltIn, ty: u32, component: Option<u32>) -> Lowered<Vec<Value>> {
+    fn builtin(
+        &mut self,
+        builtin: BuiltIn,
+        ty: u32,
+        component: Option<u32>,
+    ) -> Lowered<Vec<Value>> {
         let components: Vec<u32> = match (component, self.module.ty(ty)?) {
             (Some(k), _) => vec![k],
             (None, Ty::Vector(_, count)) => (0..*count).collect(),
@@ -335,10 +450,16 @@ impl Lower<'_, '_> {
         let lanes: u32 = size.iter().product();
         Ok(match builtin {
             BuiltIn::LocalInvocationId => self.local_id(axis),
-            BuiltIn::WorkgroupId => self.b.value(Type::I32, Op::Builtin(Builtin::WorkgroupId(axis))),
-            BuiltIn::NumWorkgroups => self.b.value(Type::I32, Op::Builtin(Builtin::NumWorkgroups(axis))),
+            BuiltIn::WorkgroupId => self
+                .b
+                .value(Type::I32, Op::Builtin(Builtin::WorkgroupId(axis))),
+            BuiltIn::NumWorkgroups => self
+                .b
+                .value(Type::I32, Op::Builtin(Builtin::NumWorkgroups(axis))),
             BuiltIn::GlobalInvocationId => {
-                let group = self.b.value(Type::I32, Op::Builtin(Builtin::WorkgroupId(axis)));
+                let group = self
+                    .b
+                    .value(Type::I32, Op::Builtin(Builtin::WorkgroupId(axis)));
                 let extent = self.b.i32(size[usize::from(axis)]);
                 let first = self.b.binary(Binary::IMul, group, extent);
                 let local = self.local_id(axis);
@@ -355,9 +476,9 @@ impl Lower<'_, '_> {
             }
             BuiltIn::SubgroupSize => self.b.i32(WAVE),
             BuiltIn::NumSubgroups => self.b.i32(lanes.div_ceil(WAVE)),
-            BuiltIn::SubgroupLocalInvocationId => {
-                self.b.value(Type::I32, Op::Builtin(Builtin::SubgroupInvocationId))
-            }
+            BuiltIn::SubgroupLocalInvocationId => self
+                .b
+                .value(Type::I32, Op::Builtin(Builtin::SubgroupInvocationId)),
             BuiltIn::SubgroupId if lanes <= WAVE => self.b.i32(0),
             BuiltIn::SubgroupId => self.b.value(Type::I32, Op::Builtin(Builtin::SubgroupId)),
             other => return Err(format!("the built-in value {other:?} is not supported")),
@@ -367,7 +488,9 @@ impl Lower<'_, '_> {
     fn local_id(&mut self, axis: u8) -> Value {
         match self.entry.workgroup_size[usize::from(axis)] {
             1 => self.b.i32(0),
-            _ => self.b.value(Type::I32, Op::Builtin(Builtin::LocalInvocationId(axis))),
+            _ => self
+                .b
+                .value(Type::I32, Op::Builtin(Builtin::LocalInvocationId(axis))),
         }
     }
 }

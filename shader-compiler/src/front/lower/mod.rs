@@ -22,7 +22,7 @@ mod tile;
 use std::collections::HashMap;
 
 use rspirv::dr::{self, Instruction};
-use rspirv::spirv::{self, Op as Spv};
+use rspirv::spirv;
 
 use self::build::Builder;
 use self::place::Place;
@@ -96,20 +96,26 @@ pub(super) fn function(
     match lower.entry_point() {
         Ok(()) => {}
         Err(message) => {
-            let at = if lower.b.source == u32::MAX { 0 } else { lower.b.source };
-            return Err((at, format!("kernel `{}`: {message}", entry.name)));
+            return Err((
+                lower.b.source,
+                format!("kernel `{}`: {message}", entry.name),
+            ));
         }
     }
     let mut function = lower.b.finish();
     for (index, binding) in function.bindings.iter_mut().enumerate() {
         let space = Space::Buffer(index as u32);
-        binding.written = function.blocks.iter().flat_map(|b| &b.insts).any(|inst| match inst.op {
-            Op::Store { space: s, .. }
-            | Op::Atomic { space: s, .. }
-            | Op::AtomicCompare { space: s, .. }
-            | Op::TileStore { space: s, .. } => s == space,
-            _ => false,
-        });
+        binding.written = function
+            .blocks
+            .iter()
+            .flat_map(|b| &b.insts)
+            .any(|inst| match inst.op {
+                Op::Store { space: s, .. }
+                | Op::Atomic { space: s, .. }
+                | Op::AtomicCompare { space: s, .. }
+                | Op::TileStore { space: s, .. } => s == space,
+                _ => false,
+            });
     }
     Ok(function)
 }
@@ -124,7 +130,11 @@ impl<'m, 'a> Lower<'m, 'a> {
     }
 
     fn function(&self, id: u32) -> Lowered<&'a dr::Function> {
-        self.module.functions.get(&id).copied().ok_or_else(|| format!("function {id} does not exist"))
+        self.module
+            .functions
+            .get(&id)
+            .copied()
+            .ok_or_else(|| format!("function {id} does not exist"))
     }
 
     /// Declares the scope flags that the function's statements ask.
@@ -138,7 +148,11 @@ impl<'m, 'a> Lower<'m, 'a> {
     }
 
     fn new_local(&mut self, name: &str, ty: Type, len: u32) -> Local {
-        self.b.function.locals.push(LocalVar { name: name.to_string(), ty, len });
+        self.b.function.locals.push(LocalVar {
+            name: name.to_string(),
+            ty,
+            len,
+        });
         Local(self.b.function.locals.len() as u32 - 1)
     }
 
@@ -156,7 +170,11 @@ impl<'m, 'a> Lower<'m, 'a> {
             }
             match node {
                 Node::Inst(inst) => self.inst(inst)?,
-                Node::If { condition, then, otherwise } => {
+                Node::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     let condition = match condition {
                         Condition::Id(id) => self.scalar(*id)?,
                         Condition::Left(scope) => {
@@ -165,15 +183,36 @@ impl<'m, 'a> Lower<'m, 'a> {
                             self.b.value(Type::Bool, Op::LocalLoad(flag, index))
                         }
                     };
-                    self.branch(condition, |l| l.nodes(then), |l| l.nodes(otherwise), otherwise.is_empty())?;
+                    self.branch(
+                        condition,
+                        |l| l.nodes(then),
+                        |l| l.nodes(otherwise),
+                        otherwise.is_empty(),
+                    )?;
                 }
-                Node::Loop { body, continuing, break_if } => self.repeat(body, continuing, *break_if)?,
-                Node::Switch { scope, selector, cases, default } => {
+                Node::Loop {
+                    body,
+                    continuing,
+                    break_if,
+                } => self.repeat(body, continuing, *break_if)?,
+                Node::Switch {
+                    scope,
+                    selector,
+                    cases,
+                    default,
+                } => {
                     self.set_flag(*scope, false);
                     self.cases(*selector, cases, default)?;
                 }
-                Node::Break => self.b.jump(self.around.last().ok_or("a break outside of a loop")?.merge),
-                Node::Continue => self.b.jump(self.around.last().ok_or("a continue outside of a loop")?.latch),
+                Node::Break => self
+                    .b
+                    .jump(self.around.last().ok_or("a break outside of a loop")?.merge),
+                Node::Continue => self.b.jump(
+                    self.around
+                        .last()
+                        .ok_or("a continue outside of a loop")?
+                        .latch,
+                ),
                 Node::SetLeft(scope) => self.set_flag(*scope, true),
                 Node::Leave(_) => return Err("a scope is left in no known way".into()),
                 Node::Return(value) => self.give_back(*value)?,
@@ -193,8 +232,15 @@ impl<'m, 'a> Lower<'m, 'a> {
     ) -> Lowered<()> {
         let then_block = self.b.new_block();
         let merge = self.b.new_block();
-        let other_block = if no_otherwise { merge } else { self.b.new_block() };
-        let target = |block| Target { block, arguments: Vec::new() };
+        let other_block = if no_otherwise {
+            merge
+        } else {
+            self.b.new_block()
+        };
+        let target = |block| Target {
+            block,
+            arguments: Vec::new(),
+        };
         self.b.terminate(Terminator::Branch {
             condition,
             then: target(then_block),
@@ -218,11 +264,16 @@ impl<'m, 'a> Lower<'m, 'a> {
         Ok(())
     }
 
-    fn repeat(&mut self, body: &[Node<'a>], continuing: &[Node<'a>], break_if: Option<u32>) -> Lowered<()> {
+    fn repeat(
+        &mut self,
+        body: &[Node<'a>],
+        continuing: &[Node<'a>],
+        break_if: Option<u32>,
+    ) -> Lowered<()> {
         let [header, latch, merge] = [(); 3].map(|()| self.b.new_block());
         self.b.jump(header);
         self.b.begin(header);
-        self.b.function.block_mut(header).loop_ = Some(Loop { merge, latch });
+        self.b.function.blocks[header.index()].loop_ = Some(Loop { merge, latch });
         self.around.push(Around { merge, latch });
         self.nodes(body)?;
         self.b.jump(latch);
@@ -234,22 +285,37 @@ impl<'m, 'a> Lower<'m, 'a> {
             None => self.b.jump(header),
             Some(condition) => {
                 let condition = self.scalar(condition)?;
-                let target = |block| Target { block, arguments: Vec::new() };
+                let target = |block| Target {
+                    block,
+                    arguments: Vec::new(),
+                };
                 let (then, otherwise) = (target(merge), target(header));
-                self.b.terminate(Terminator::Branch { condition, then, otherwise, merge });
+                self.b.terminate(Terminator::Branch {
+                    condition,
+                    then,
+                    otherwise,
+                    merge,
+                });
             }
         }
         self.b.begin(merge);
-        let entered = self.b.function.blocks.iter().any(|b| b.terminator.targets().any(|t| t.block == merge));
-        if !entered {
+        let goes = |block: &Block| block.terminator.targets().iter().any(|t| t.block == merge);
+        if !self.b.function.blocks.iter().any(goes) {
             self.b.terminate(Terminator::Unreachable);
         }
         Ok(())
     }
 
     /// A switch as a chain of branches.
-    fn cases(&mut self, id: u32, cases: &[(Vec<u32>, Vec<Node<'a>>)], default: &[Node<'a>]) -> Lowered<()> {
-        let Some(((literals, nodes), rest)) = cases.split_first() else { return self.nodes(default) };
+    fn cases(
+        &mut self,
+        id: u32,
+        cases: &[(Vec<u32>, Vec<Node<'a>>)],
+        default: &[Node<'a>],
+    ) -> Lowered<()> {
+        let Some(((literals, nodes), rest)) = cases.split_first() else {
+            return self.nodes(default);
+        };
         let selector = self.scalar(id)?;
         let ty = self.b.ty(selector);
         let mut condition = None;
@@ -263,7 +329,12 @@ impl<'m, 'a> Lower<'m, 'a> {
         }
         let condition = condition.ok_or("a case without a literal")?;
         let nothing = rest.is_empty() && default.is_empty();
-        self.branch(condition, |l| l.nodes(nodes), |l| l.cases(id, rest, default), nothing)
+        self.branch(
+            condition,
+            |l| l.nodes(nodes),
+            |l| l.cases(id, rest, default),
+            nothing,
+        )
     }
 
     /// A `return`.
@@ -282,7 +353,10 @@ impl<'m, 'a> Lower<'m, 'a> {
                 }
             }
             Some(last) => {
-                debug_assert!(!matches!(last, Returned::Values(_)), "one return gives one value");
+                debug_assert!(
+                    !matches!(last, Returned::Values(_)),
+                    "one return gives one value"
+                );
                 self.returned.pop();
                 self.returned.push(Returned::Values(slots));
             }
@@ -305,7 +379,8 @@ impl<'m, 'a> Lower<'m, 'a> {
         for (index, parameter) in callee.parameters.iter().enumerate() {
             let argument = self.val(word(inst, index + 1)?)?;
             self.values.insert(result(parameter)?, argument);
-            self.types.insert(result(parameter)?, result_type(parameter)?);
+            self.types
+                .insert(result(parameter)?, result_type(parameter)?);
         }
         let nodes = tree::structure(tree::statements(callee)?, true);
         let ty = result_type(inst)?;
@@ -313,13 +388,19 @@ impl<'m, 'a> Lower<'m, 'a> {
         let outer_loops = std::mem::take(&mut self.around);
         self.declare_flags(&nodes);
         // A single return at the end of the function needs no variable.
-        let simple = tree::returns(&nodes) == 1 && nodes.iter().any(|n| matches!(n, Node::Return(_)));
+        let simple =
+            tree::returns(&nodes) == 1 && nodes.iter().any(|n| matches!(n, Node::Return(_)));
         let types = self.slot_types(ty)?;
         let returned = if simple || types.is_empty() {
             Returned::Nothing
         } else {
             let name = format!("result of {}", self.module.name(id));
-            Returned::Locals(types.into_iter().map(|t| self.new_local(&name, t, 1)).collect())
+            Returned::Locals(
+                types
+                    .into_iter()
+                    .map(|t| self.new_local(&name, t, 1))
+                    .collect(),
+            )
         };
         self.returned.push(returned);
         let source = self.b.source;
@@ -345,7 +426,11 @@ impl<'m, 'a> Lower<'m, 'a> {
     /// naga writes `%` of signed integers as a call to a helper that computes `a - b * (a / b)`.
     fn signed_remainder(&mut self, inst: &Instruction) -> Lowered<()> {
         let (a, b) = (self.slots(word(inst, 1)?)?, self.slots(word(inst, 2)?)?);
-        let slots = a.into_iter().zip(b).map(|(a, b)| self.b.binary(Binary::SRem, a, b)).collect();
+        let slots = a
+            .into_iter()
+            .zip(b)
+            .map(|(a, b)| self.b.binary(Binary::SRem, a, b))
+            .collect();
         self.define(inst, slots)
     }
 
@@ -373,14 +458,21 @@ impl<'m, 'a> Lower<'m, 'a> {
     fn scalar(&mut self, id: u32) -> Lowered<Value> {
         match self.slots(id)?.as_slice() {
             [slot] => Ok(*slot),
-            slots => Err(format!("a scalar is expected where {} values are", slots.len())),
+            slots => Err(format!(
+                "a scalar is expected where {} values are",
+                slots.len()
+            )),
         }
     }
 
     /// The slots of a value, and its type.
     fn typed(&mut self, id: u32) -> Lowered<(Vec<Value>, u32)> {
         let slots = self.slots(id)?;
-        let ty = self.types.get(&id).copied().or_else(|| self.module.constant(id).map(|(ty, _)| *ty));
+        let ty = self
+            .types
+            .get(&id)
+            .copied()
+            .or_else(|| self.module.constant(id).map(|(ty, _)| *ty));
         Ok((slots, ty.ok_or_else(|| format!("value {id} has no type"))?))
     }
 
@@ -403,7 +495,8 @@ impl<'m, 'a> Lower<'m, 'a> {
             }
             Constant::Composite(parts) => {
                 if let Ty::Tile(..) = module.ty(ty)? {
-                    return self.splat_tile(ty, *parts.first().ok_or("a matrix constant of nothing")?);
+                    return self
+                        .splat_tile(ty, *parts.first().ok_or("a matrix constant of nothing")?);
                 }
                 let mut slots = Vec::new();
                 for part in parts {
@@ -414,14 +507,19 @@ impl<'m, 'a> Lower<'m, 'a> {
             Constant::Null => {
                 if let Ty::Tile(role, elem) = *module.ty(ty)? {
                     let zero = self.b.float(tile::elem_type(elem), 0.0);
-                    return Ok(vec![self.b.value(Type::Tile(role, elem), Op::TileSplat(zero))]);
+                    return Ok(vec![
+                        self.b.value(Type::Tile(role, elem), Op::TileSplat(zero)),
+                    ]);
                 }
                 let types = self.slot_types(ty)?;
                 Ok(types.into_iter().map(|t| self.b.constant(t, 0)).collect())
             }
             Constant::Undef => {
                 let types = self.slot_types(ty)?;
-                Ok(types.into_iter().map(|t| self.b.value(t, Op::Undef)).collect())
+                Ok(types
+                    .into_iter()
+                    .map(|t| self.b.value(t, Op::Undef))
+                    .collect())
             }
         }
     }
@@ -450,7 +548,9 @@ impl<'m, 'a> Lower<'m, 'a> {
             Ty::Array { element, len, .. } => {
                 let element = self.slot_types(*element)?;
                 if u64::from(*len) * element.len() as u64 > MAX_SLOTS {
-                    return Err(format!("an array of {len} elements is too large for registers"));
+                    return Err(format!(
+                        "an array of {len} elements is too large for registers"
+                    ));
                 }
                 element.repeat(*len as usize)
             }
@@ -477,27 +577,40 @@ impl<'m, 'a> Lower<'m, 'a> {
             }
             O::NoLine | O::Nop => Ok(()),
             O::FunctionCall => self.call(inst),
-            O::Variable | O::AccessChain | O::InBoundsAccessChain | O::Load | O::Store | O::ArrayLength => {
-                self.memory(inst)
-            }
+            O::Variable
+            | O::AccessChain
+            | O::InBoundsAccessChain
+            | O::Load
+            | O::Store
+            | O::ArrayLength => self.memory(inst),
             O::ExtInst => self.extended(inst),
             O::Undef => {
                 let types = self.slot_types(result_type(inst)?)?;
-                let slots = types.into_iter().map(|t| self.b.value(t, Op::Undef)).collect();
+                let slots = types
+                    .into_iter()
+                    .map(|t| self.b.value(t, Op::Undef))
+                    .collect();
                 self.define(inst, slots)
             }
             O::CopyObject => {
                 let slots = self.slots(word(inst, 0)?)?;
                 self.define(inst, slots)
             }
-            O::CompositeConstruct | O::CompositeExtract | O::CompositeInsert | O::VectorShuffle
+            O::CompositeConstruct
+            | O::CompositeExtract
+            | O::CompositeInsert
+            | O::VectorShuffle
             | O::VectorExtractDynamic => self.composite(inst),
             O::ControlBarrier | O::MemoryBarrier => self.barrier(inst),
-            O::CooperativeMatrixLoadKHR | O::CooperativeMatrixStoreKHR | O::CooperativeMatrixMulAddKHR => {
-                self.tile(inst)
-            }
+            O::CooperativeMatrixLoadKHR
+            | O::CooperativeMatrixStoreKHR
+            | O::CooperativeMatrixMulAddKHR => self.tile(inst),
             _ => {
-                if self.atomic(inst)? || self.group(inst)? || self.convert(inst)? || self.matrix(inst)? {
+                if self.atomic(inst)?
+                    || self.group(inst)?
+                    || self.convert(inst)?
+                    || self.matrix(inst)?
+                {
                     return Ok(());
                 }
                 self.arithmetic(inst)

@@ -19,15 +19,21 @@ pub(super) fn elem_type(elem: Elem) -> Type {
 impl Lower<'_, '_> {
     /// A tile of type `ty` with every element the scalar `id`.
     pub(super) fn splat_tile(&mut self, ty: u32, id: u32) -> Lowered<Vec<Value>> {
-        let Ty::Tile(role, elem) = *self.module.ty(ty)? else { return Err("not a matrix type".into()) };
+        let Ty::Tile(role, elem) = *self.module.ty(ty)? else {
+            return Err("not a matrix type".into());
+        };
         let scalar = self.scalar(id)?;
-        Ok(vec![self.b.value(Type::Tile(role, elem), Op::TileSplat(scalar))])
+        Ok(vec![
+            self.b.value(Type::Tile(role, elem), Op::TileSplat(scalar)),
+        ])
     }
 
     /// Sums and differences of tiles; `None` if the operands are none.
     pub(super) fn tile_binary(&mut self, op: Binary, ids: &[u32]) -> Lowered<Option<Vec<Value>>> {
         let (a, b) = (self.slots(ids[0])?, self.slots(ids[1])?);
-        let (&[a], &[b]) = (a.as_slice(), b.as_slice()) else { return Ok(None) };
+        let (&[a], &[b]) = (a.as_slice(), b.as_slice()) else {
+            return Ok(None);
+        };
         let ty = self.b.ty(a);
         if !matches!(ty, Type::Tile(..)) {
             return Ok(None);
@@ -53,14 +59,31 @@ impl Lower<'_, '_> {
                 let ty = self.slot_types(result_type(inst)?)?[0];
                 let (space, offset, constant) = self.tile_place(word(inst, 0)?, ty)?;
                 let (row_major, stride) = self.tile_layout(inst, 1)?;
-                let tile = self.b.value(ty, Op::TileLoad { space, offset, constant, stride, row_major });
+                let tile = self.b.value(
+                    ty,
+                    Op::TileLoad {
+                        space,
+                        offset,
+                        constant,
+                        stride,
+                        row_major,
+                    },
+                );
                 self.define(inst, vec![tile])
             }
             _ => {
                 let value = self.scalar(word(inst, 1)?)?;
-                let (space, offset, constant) = self.tile_place(word(inst, 0)?, self.b.ty(value))?;
+                let (space, offset, constant) =
+                    self.tile_place(word(inst, 0)?, self.b.ty(value))?;
                 let (row_major, stride) = self.tile_layout(inst, 2)?;
-                self.b.effect(Op::TileStore { space, offset, constant, stride, row_major, value });
+                self.b.effect(Op::TileStore {
+                    space,
+                    offset,
+                    constant,
+                    stride,
+                    row_major,
+                    value,
+                });
                 Ok(())
             }
         }
@@ -68,10 +91,15 @@ impl Lower<'_, '_> {
 
     /// Memory, variable and constant offset of the tile's first element.
     fn tile_place(&mut self, id: u32, tile: Type) -> Lowered<(Space, Value, u32)> {
-        let Place::Memory { space, offset, ty, .. } = self.place(id)? else {
+        let Place::Memory {
+            space, offset, ty, ..
+        } = self.place(id)?
+        else {
             return Err("a cooperative matrix lies in a buffer or in workgroup memory".into());
         };
-        let Type::Tile(_, elem) = tile else { return Err("not a matrix".into()) };
+        let Type::Tile(_, elem) = tile else {
+            return Err("not a matrix".into());
+        };
         if space == Space::Arguments || self.slot_types(ty)? != [elem_type(elem)] {
             return Err("the pointer must be to an element of the matrix's own type".into());
         }

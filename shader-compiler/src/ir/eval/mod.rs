@@ -1,2 +1,2 @@
-//! A slow, obvious evaluator.
+//! What operations compute.
 pub mod scalar;

@@ -86,7 +86,11 @@ fn fma(a: f64, b: f64, c: f64) -> f64 {
         return sum;
     }
     let away = (error > 0.0) == (sum > 0.0);
-    f64::from_bits(if away { sum.to_bits() | 1 } else { sum.to_bits() - 1 })
+    f64::from_bits(if away {
+        sum.to_bits() | 1
+    } else {
+        sum.to_bits() - 1
+    })
 }
 
 /// Nearest integer, ties to even.
@@ -156,8 +160,8 @@ pub fn binary(op: Binary, ty: Type, a: u64, b: u64) -> u64 {
         IAdd => a.wrapping_add(b),
         ISub => a.wrapping_sub(b),
         IMul => a.wrapping_mul(b),
-        UMulHi => (a & 0xffff_ffff) * (b & 0xffff_ffff) >> 32,
-        SMulHi => (sa * sb >> 32) as u64,
+        UMulHi => ((a & 0xffff_ffff) * (b & 0xffff_ffff)) >> 32,
+        SMulHi => ((sa * sb) >> 32) as u64,
         UDiv => a.checked_div(b).unwrap_or(a),
         URem => a.checked_rem(b).unwrap_or(0),
         SDiv => sa.checked_div(sb).unwrap_or(sa) as u64,
@@ -203,7 +207,9 @@ pub fn ternary(op: Ternary, ty: Type, [a, b, c]: [u64; 3]) -> u64 {
         }
         Ternary::Dot4S => {
             let products = bytes(a).into_iter().zip(bytes(b));
-            let sum: i64 = products.map(|(x, y)| i64::from(x as u8 as i8) * i64::from(y as u8 as i8)).sum();
+            let sum: i64 = products
+                .map(|(x, y)| i64::from(x as u8 as i8) * i64::from(y as u8 as i8))
+                .sum();
             (sum as u64).wrapping_add(c) & 0xffff_ffff
         }
         Ternary::Dot2F16 => {
@@ -281,7 +287,13 @@ pub fn identity(combine: Combine, ty: Type) -> u64 {
 pub fn fold_unary(op: Unary, from: Type, to: Type, a: u64) -> Option<u64> {
     let inexact = matches!(
         op,
-        Unary::Sqrt | Unary::Rsqrt | Unary::Rcp | Unary::Exp2 | Unary::Log2 | Unary::Sin | Unary::Cos
+        Unary::Sqrt
+            | Unary::Rsqrt
+            | Unary::Rcp
+            | Unary::Exp2
+            | Unary::Log2
+            | Unary::Sin
+            | Unary::Cos
     );
     (!inexact).then(|| unary(op, from, to, a))
 }
@@ -303,9 +315,13 @@ mod tests {
     fn fma_rounds_once() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             // Exponents near each other, so that cancellation and rounding both occur.
-            f32::from_bits((state >> 40) as u32 & 0x007f_ffff | (120 + (state >> 33 & 15) as u32) << 23)
+            f32::from_bits(
+                (state >> 40) as u32 & 0x007f_ffff | (120 + (state >> 33 & 15) as u32) << 23,
+            )
         };
         for _ in 0..100_000 {
             let (a, b, c) = (next(), next(), -next());
@@ -317,19 +333,36 @@ mod tests {
     #[test]
     fn integers_keep_to_their_width() {
         assert_eq!(binary(Binary::IAdd, Type::I16, 0xffff, 2), 1);
-        assert_eq!(binary(Binary::SDiv, Type::I32, 0x8000_0000, 0xffff_ffff), 0x8000_0000);
+        assert_eq!(
+            binary(Binary::SDiv, Type::I32, 0x8000_0000, 0xffff_ffff),
+            0x8000_0000
+        );
         assert_eq!(binary(Binary::SDiv, Type::I32, 7, 0), 7);
-        assert_eq!(binary(Binary::SRem, Type::I32, (-7_i32) as u32 as u64, 3), (-1_i32) as u32 as u64);
+        assert_eq!(
+            binary(Binary::SRem, Type::I32, (-7_i32) as u32 as u64, 3),
+            (-1_i32) as u32 as u64
+        );
         assert_eq!(binary(Binary::Shl, Type::I32, 1, 33), 2);
-        assert_eq!(binary(Binary::SMulHi, Type::I32, 0xffff_ffff, 2), 0xffff_ffff);
-        assert_eq!(ternary(Ternary::ExtractS, Type::I32, [0xf0, 4, 4]), 0xffff_ffff);
+        assert_eq!(
+            binary(Binary::SMulHi, Type::I32, 0xffff_ffff, 2),
+            0xffff_ffff
+        );
+        assert_eq!(
+            ternary(Ternary::ExtractS, Type::I32, [0xf0, 4, 4]),
+            0xffff_ffff
+        );
         assert_eq!(ternary(Ternary::Dot4S, Type::I32, [0xff, 2, 5]), 3);
-        assert_eq!(unary(Unary::SignExtend, Type::I16, Type::I64, 0x8000), 0xffff_ffff_ffff_8000);
+        assert_eq!(
+            unary(Unary::SignExtend, Type::I16, Type::I64, 0x8000),
+            0xffff_ffff_ffff_8000
+        );
     }
 
     #[test]
     fn minimum_prefers_numbers_and_orders_zeros() {
-        let min = |a: f32, b: f32| f32::from_bits(binary(Binary::FMin, Type::F32, bits(a), bits(b)) as u32);
+        let min = |a: f32, b: f32| {
+            f32::from_bits(binary(Binary::FMin, Type::F32, bits(a), bits(b)) as u32)
+        };
         assert_eq!(min(f32::NAN, 1.0), 1.0);
         assert_eq!(min(1.0, f32::NAN), 1.0);
         assert!(min(0.0, -0.0).is_sign_negative() && min(-0.0, 0.0).is_sign_negative());
@@ -340,12 +373,20 @@ mod tests {
         use Combine::*;
         for op in [IAdd, IMul, UMin, UMax, SMin, SMax, And, Or, Xor] {
             for x in [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
-                assert_eq!(combine(op, Type::I32, identity(op, Type::I32), x), x, "{op:?}");
+                assert_eq!(
+                    combine(op, Type::I32, identity(op, Type::I32), x),
+                    x,
+                    "{op:?}"
+                );
             }
         }
         for op in [FAdd, FMul, FMin, FMax] {
             for x in [0.0, -0.0, 1.5, -3.0, f32::INFINITY] {
-                assert_eq!(combine(op, Type::F32, identity(op, Type::F32), bits(x)), bits(x), "{op:?} {x}");
+                assert_eq!(
+                    combine(op, Type::F32, identity(op, Type::F32), bits(x)),
+                    bits(x),
+                    "{op:?} {x}"
+                );
             }
         }
     }
