@@ -7,6 +7,7 @@ pub mod ir;
 mod launch;
 pub mod machine;
 mod object;
+pub mod opt;
 
 pub use error::{Error, Fault, Reason, position};
 pub use launch::Launch;

@@ -1,0 +1,3 @@
+//! Passes on the SSA form.
+
+pub mod locals;
