@@ -5,9 +5,12 @@
 //!
 //! Shapes stand with each function, `[outer][inner]`, in elements.
 
+mod attention;
 mod elementwise;
+pub mod sampling;
 mod weights;
 
+pub use attention::{Part, attend};
 pub use elementwise::{Quantised, quantise, rms_norm, rope, silu_times_up};
 pub use weights::{f16, f32, q4_0, q4_k, q6_k, q8_0};
 
