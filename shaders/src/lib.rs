@@ -46,7 +46,7 @@ mod tests {
     /// WGSL has no includes, so what several kernels share stands in each; these copies must not drift apart.
     #[test]
     fn shared_functions_are_the_same_text_everywhere() {
-        for shared in ["store_q8", "total"] {
+        for shared in ["ordered", "store_q8", "total"] {
             let begin = std::format!("// begin {shared}");
             let end = std::format!("// end {shared}");
             let copies: BTreeSet<_> = SOURCES
