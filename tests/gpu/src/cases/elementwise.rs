@@ -34,7 +34,7 @@ const SILU: [&str; 3] = ["silu_f32", "silu_f16", "silu_q8"];
 
 /// In what type a kernel gives its result.
 #[derive(Clone, Copy, PartialEq)]
-enum Output {
+pub(super) enum Output {
     F32,
     F16,
     /// In 8 bits, in the layout of `quantise.wgsl`.
@@ -42,10 +42,10 @@ enum Output {
 }
 
 impl Output {
-    const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Q8];
+    pub(super) const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Q8];
 
     /// Adds the buffers for `tokens` tokens of `columns` numbers.
-    fn buffers(self, launch: Launch, tokens: usize, columns: usize) -> Launch {
+    pub(super) fn buffers(self, launch: Launch, tokens: usize, columns: usize) -> Launch {
         match self {
             Self::F32 => launch.write(OUT, &vec![f32::NAN; tokens * columns]),
             Self::F16 => launch.write(OUT, &vec![f16::NAN; tokens * columns]),
@@ -58,7 +58,7 @@ impl Output {
         }
     }
 
-    fn check(self, outputs: &Outputs, expected: &[Near], columns: usize) -> Result<()> {
+    pub(super) fn check(self, outputs: &Outputs, expected: &[Near], columns: usize) -> Result<()> {
         match self {
             Self::F32 => compare("out", &outputs.get::<f32>(OUT)?, expected),
             Self::F16 => {

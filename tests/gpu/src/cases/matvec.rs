@@ -216,7 +216,7 @@ fn case(inputs: &mut Inputs, kernel: &'static str, weights: Weights, shape: &Sha
 }
 
 /// At least the magnitudes that roundings are relative to: for Q4_K, where an element is a difference, the sum of both terms.
-fn magnitudes(weights: Weights, rows: &[u8]) -> Vec<f64> {
+pub(super) fn magnitudes(weights: Weights, rows: &[u8]) -> Vec<f64> {
     if weights != Weights::Q4K {
         return elements(weights, rows).iter().map(|w| w.abs()).collect();
     }

@@ -3,9 +3,12 @@
 //! Each case derives its bound beside it, from the roundings that its kernel's formula makes, whatever the order in which a
 //! device adds. `EPS` is what one rounding to f32 changes at most, relative to the result.
 
+mod attention;
 mod elementwise;
 mod matvec;
+mod memory;
 mod rope;
+mod sampling;
 
 use std::fmt;
 
@@ -59,6 +62,9 @@ pub fn all(seed: u64) -> Vec<Case> {
     elementwise::add(&mut inputs, &mut cases);
     matvec::add(&mut inputs, &mut cases);
     rope::add(&mut inputs, &mut cases);
+    attention::add(&mut inputs, &mut cases);
+    memory::add(&mut inputs, &mut cases);
+    sampling::add(&mut inputs, &mut cases);
     cases
 }
 

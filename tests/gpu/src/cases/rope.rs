@@ -8,9 +8,9 @@ use super::{Case, EPS, EPS_F16, Inputs, Near, TINY, TINY_F16, compare, exact};
 use crate::device::Launch;
 
 /// Positions of a block.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 /// Position of a row that is no token.
-const NOBODY: u32 = u32::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 
 pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
     let kernels = [
