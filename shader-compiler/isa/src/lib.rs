@@ -16,6 +16,7 @@ mod rules;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod vopd;
 
 pub use decode::{DecodeError, Rigor, decode};
@@ -25,3 +26,4 @@ pub use operand::Operand;
 pub use row::{Accepts, Class, Effects, Field, Format, Row, Slot, Ty};
 pub use rules::Rule;
 pub use table::Op;
+pub use text::{AsmError, Reason, assemble, assemble_words, disassemble};

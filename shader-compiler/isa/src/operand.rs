@@ -12,7 +12,7 @@ pub enum Operand {
     /// A vector register, 0 to 255.
     V(u8),
     /// A source code that is not a register: inline integers 128 to 208, inline floats 240 to 248, apertures 235 to 238,
-    /// `vccz` 251, `execz` 252, `scc` 253. What number it is depends on the operand's type.
+    /// `scc` 253. What number it is depends on the operand's type.
     Inline(u8),
     /// The 32-bit literal that follows the instruction.
     Literal(u32),

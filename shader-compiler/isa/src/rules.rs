@@ -202,17 +202,16 @@ fn scalar_tuple(first: u8, dwords: u8) -> bool {
         (1, 0..=107 | 124..=127) => true,
         (2, 106 | 124 | 126) => true,
         (2, _) => first <= 104 && first.is_multiple_of(2),
-        (_, 124) => true,
         _ => first.is_multiple_of(4) && u16::from(first) + u16::from(dwords) <= 106,
     }
 }
 
 /// Whether a code of [`Operand::Inline`] is one: reserved codes, trap and graphics operands are not.
 pub(crate) const fn is_inline(code: u8) -> bool {
-    matches!(code, 128..=208 | 235..=238 | 240..=248 | 251..=253)
+    matches!(code, 128..=208 | 235..=238 | 240..=248 | 253)
 }
 
-/// Whether an inline code is a number, not a register of the constant bus (apertures, `vccz`, `execz`, `scc`).
+/// Whether an inline code is a number, not a register of the constant bus (apertures, `scc`).
 const fn is_number(code: u8) -> bool {
     matches!(code, 128..=208 | 240..=248)
 }
@@ -231,6 +230,10 @@ fn fits(inst: &Inst, row: &Row, place: Place, slot: Slot) -> bool {
             matches!(operand, Operand::S(0..=107 | 124))
         }
         Field::Sdst => scalar,
+        // The counters of gfx11 are compared with the immediate alone.
+        Field::Ssrc if row.format == Format::Sopk && row.class == Class::Control => {
+            operand == Operand::NULL
+        }
         Field::Ssrc if row.format == Format::Sopk => scalar,
         Field::Ssrc => scalar || inline || literal,
         Field::Sinline => scalar || inline,
@@ -433,7 +436,8 @@ fn constant_bus(inst: &Inst, row: &Row) -> Result<(), Rule> {
         }
     };
     if row.effects.reads_vcc {
-        add(Operand::VCC, 1);
+        // As LLVM does, apart from a vcc_lo that is named: it counts the pair.
+        add(Operand::VCC, 2);
     }
     for place in [Place::Src0, Place::Src1, Place::Src2] {
         add(inst.get(place), inst.dwords(place));

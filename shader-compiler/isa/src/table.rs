@@ -251,7 +251,10 @@ const fn default_accepts(format: Format, dst: &[Slot], src: &[Slot]) -> Accepts 
         } else {
             if ty.is_float() {
                 accepts.neg |= 1 << index;
-                accepts.abs |= 1 << index;
+                // VOP3SD has its scalar destination where VOP3 has these bits.
+                if !matches!(format, Format::Vop3sd) {
+                    accepts.abs |= 1 << index;
+                }
             }
             if ty.is_16() {
                 accepts.op_sel |= 1 << index;

@@ -144,9 +144,10 @@ fn constants(inst: &Inst, shapes: [Shape; 2], k: Option<u32>) -> Result<(), Rule
     }
     let mut literal = k;
     let mut seen = [Operand::None; 4];
+    // As LLVM does, the VCC that is read unnamed is counted apart from a vcc_lo that is named.
     let mut found = 0;
-    let vcc = shapes.contains(&Shape::Select).then_some(Operand::VCC);
-    for operand in [inst.src[0], inst.src[2]].into_iter().chain(vcc) {
+    let vcc = usize::from(shapes.contains(&Shape::Select));
+    for operand in [inst.src[0], inst.src[2]] {
         let counts = match operand {
             Operand::Literal(value) => {
                 if let Some(other) = literal
@@ -166,7 +167,7 @@ fn constants(inst: &Inst, shapes: [Shape; 2], k: Option<u32>) -> Result<(), Rule
             found += 1;
         }
     }
-    found += usize::from(literal.is_some());
+    found += vcc + usize::from(literal.is_some());
     if found > 2 {
         return Err(Rule::ConstantBus { limit: 2, found });
     }

@@ -111,14 +111,14 @@ macro_rules! salu {
             S_AND_NOT0_WREXEC_B64 = Sop1 53 [B64] [B64] wscc rexec wexec;
             S_AND_NOT1_WREXEC_B32 = Sop1 54 [B32] [B32] wscc rexec wexec;
             S_AND_NOT1_WREXEC_B64 = Sop1 55 [B64] [B64] wscc rexec wexec;
-            S_MOVRELS_B32 = Sop1 64 [B32] [B32] rm0;
-            S_MOVRELS_B64 = Sop1 65 [B64] [B64] rm0;
+            S_MOVRELS_B32 = Sop1 64 [B32] [(B32 Sreg)] rm0;
+            S_MOVRELS_B64 = Sop1 65 [B64] [(B64 Sreg)] rm0;
             S_MOVRELD_B32 = Sop1 66 [B32] [B32] rm0;
             S_MOVRELD_B64 = Sop1 67 [B64] [B64] rm0;
-            S_MOVRELSD_2_B32 = Sop1 68 [B32] [B32] rm0;
+            S_MOVRELSD_2_B32 = Sop1 68 [B32] [(B32 Sreg)] rm0;
             S_GETPC_B64 = Sop1 71 [B64] [];
-            S_SETPC_B64 = Sop1 72 [] [B64] branch;
-            S_SWAPPC_B64 = Sop1 73 [B64] [B64] branch;
+            S_SETPC_B64 = Sop1 72 [] [(B64 Sreg)] branch;
+            S_SWAPPC_B64 = Sop1 73 [B64] [(B64 Sreg)] branch;
             S_SENDMSG_RTN_B32 = Sop1 76 [B32] [] control;
             S_SENDMSG_RTN_B64 = Sop1 77 [B64] [] control;
             S_CMP_EQ_I32 = Sopc 0 [] [I32, I32] wscc commutes;
@@ -140,7 +140,6 @@ macro_rules! salu {
             S_CMP_EQ_U64 = Sopc 16 [] [U64, U64] wscc commutes;
             S_CMP_LG_U64 = Sopc 17 [] [U64, U64] wscc commutes;
             S_MOVK_I32 = Sopk 0 [I32] [];
-            S_VERSION = Sopk 1 [] [] control;
             S_CMOVK_I32 = Sopk 2 [I32] [] rscc rdst;
             S_CMPK_EQ_I32 = Sopk 3 [] [I32] wscc;
             S_CMPK_LG_I32 = Sopk 4 [] [I32] wscc;

@@ -5,7 +5,7 @@
 macro_rules! vop1 {
     ([$next:ident $($then:ident)*] $($rows:tt)*) => {
         $next! { [$($then)*] $($rows)*
-            V_NOP = Vop1 0 [] [] no_dpp;
+            V_NOP = Vop1 0 [] [] no_dpp e32;
             V_MOV_B32 = Vop1 1 [B32] [B32] dual(8);
             V_READFIRSTLANE_B32 = Vop1 2 [(B32 Sdst)] [(B32 Vgpr)] anyexec e32 no_dpp;
             V_CVT_I32_F64 = Vop1 3 [I32] [F64] slow;

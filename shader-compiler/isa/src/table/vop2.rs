@@ -49,7 +49,7 @@ macro_rules! vop2 {
             V_FMAAK_F16 = Vop2 56 [F16] [F16, F16, (F16 Literal)] commutes e32 no_dpp;
             V_MAX_F16 = Vop2 57 [F16] [F16, F16] commutes;
             V_MIN_F16 = Vop2 58 [F16] [F16, F16] commutes;
-            V_LDEXP_F16 = Vop2 59 [F16] [F16, I16] signs(0b011, 0b011);
+            V_LDEXP_F16 = Vop2 59 [F16] [F16, I16];
             V_PK_FMAC_F16 = Vop2 60 [F16x2] [F16x2, F16x2] rdst commutes e32;
         }
     };
