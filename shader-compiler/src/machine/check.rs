@@ -563,7 +563,8 @@ fn copied(state: &mut State, pairs: &[(Operand, Operand)]) {
 #[cfg(test)]
 mod tests {
     use super::super::allocate::run;
-    use super::super::random_functions::{execute, random_function};
+    use super::super::execute::execute;
+    use super::super::random_functions::random_function;
     use super::super::testing::Random;
     use super::*;
 
@@ -630,7 +631,7 @@ mod tests {
     fn planted_mistakes_are_found() {
         let mut rng = Random::new("check", SEED);
         let (mut differ, mut found) = (0, 0);
-        for number in 0..150 {
+        for number in 0..60 {
             let budget = 5 + rng.below(60);
             let function = random_function(&mut rng, budget as usize);
             let Ok(allocated) = run(function) else {
@@ -652,6 +653,6 @@ mod tests {
             }
         }
         println!("{differ} mistakes changed a result, {found} were complained about");
-        assert!(differ > 300 && found >= differ);
+        assert!(differ > 200 && found >= differ);
     }
 }

@@ -23,9 +23,13 @@ mod coalesce;
 pub mod code;
 mod copies;
 pub mod delay;
+mod dependence;
 pub mod dual;
 pub mod emit;
+#[cfg(test)]
+mod execute;
 pub mod hazards;
+mod latency;
 mod liveness;
 mod operands;
 mod parked;
@@ -33,6 +37,7 @@ mod place;
 #[cfg(test)]
 mod random_functions;
 pub mod release;
+pub mod schedule;
 pub mod shrink;
 pub mod spans;
 pub mod statistics;

@@ -1,0 +1,401 @@
+//! Orders the instructions of each block so that waiting overlaps with work.
+//!
+//! # Problem
+//! A load takes hundreds of cycles and its wave stands still if the next instruction needs it. Issuing loads early hides
+//! that, but each result waits in registers, and registers decide how many waves a SIMD holds, which hide latency too.
+//!
+//! # Idea
+//! List scheduling on the dependence graph ([`super::dependence`]), top down: of the instructions that wait for nothing
+//! more, take the one that stalls least and then the one on the longest path to the end of the block. Loads have the longest
+//! paths, so they rise to the top, together, as clauses want them. An instruction that would push the live registers beyond
+//! a limit is put off as long as anything else can be taken. Each block is ordered under several limits; the fastest order
+//! by the model ([`super::latency`]) that keeps within the function's target stands, the given order among them.
+//!
+//! The target is a step of the occupancy table: the least number of waves lost that the fullest block allows at all, with
+//! a little room.
+//!
+//! # Invariant
+//! Every dependence is kept, so any order is right; the models only decide which is fast. Copies, pseudo instructions and
+//! branches are nodes like all others.
+
+use super::dependence::{Graph, scc_arrives};
+use super::latency::{UNITS, clause, cost};
+use super::liveness::Liveness;
+use super::operands::{file, reads, writes};
+use super::{File, Function, Inst};
+use std::cmp::Reverse;
+
+/// VGPRs at which occupancy changes; the last leaves room for runs of neighbours.
+const STEPS: [u32; 8] = [96, 120, 144, 168, 192, 216, 240, 252];
+/// Registers below a step that the scheduler leaves to the allocator.
+const ROOM: u32 = 4;
+/// Live SGPRs above which loads are put off.
+const SCALARS: u32 = 88;
+/// Loads in a row after which others have their turn.
+const CLAUSE: u32 = 16;
+
+/// Orders all blocks.
+pub fn run(function: &mut Function) {
+    let liveness = Liveness::new(function);
+    let scc = scc_arrives(function);
+    let blocks: Vec<Work> = (0..function.blocks.len())
+        .map(|index| Work::new(function, &liveness, &scc, index))
+        .collect();
+    let least: Vec<Outcome> = blocks.iter().map(|work| work.order(0)).collect();
+    let fullest = blocks
+        .iter()
+        .zip(&least)
+        .map(|(work, least)| least.most.min(work.given().most))
+        .max()
+        .unwrap_or(0);
+    let reach = STEPS.partition_point(|step| *step < fullest + ROOM);
+    let target = STEPS[reach.min(STEPS.len() - 1)];
+    for (index, (work, least)) in blocks.iter().zip(least).enumerate() {
+        let best = work.best(target, least);
+        let insts = std::mem::take(&mut function.blocks[index].insts);
+        let mut insts: Vec<Option<Inst>> = insts.into_iter().map(Some).collect();
+        let ordered = best.order.iter().filter_map(|i| insts[*i as usize].take());
+        function.blocks[index].insts = ordered.collect();
+    }
+}
+
+/// A value within a block: a dword from its write to the next.
+#[derive(Clone, Debug)]
+struct Value {
+    vector: bool,
+    readers: u32,
+    /// It is needed after the block.
+    leaves: bool,
+}
+
+/// A block to be ordered.
+struct Work {
+    graph: Graph,
+    insts: Vec<Inst>,
+    values: Vec<Value>,
+    /// Values that each instruction reads, each once, and writes.
+    reads: Vec<Vec<u32>>,
+    writes: Vec<Vec<u32>>,
+    /// Live at the start: vector and scalar dwords.
+    live: [u32; 2],
+}
+
+/// An order and what the model says of it.
+#[derive(Clone, Debug)]
+struct Outcome {
+    order: Vec<u32>,
+    cycles: u32,
+    /// Vector dwords at the fullest point.
+    most: u32,
+}
+
+impl Work {
+    fn new(function: &Function, liveness: &Liveness, scc: &[bool], index: usize) -> Self {
+        let insts = function.blocks[index].insts.clone();
+        let units = &liveness.units;
+        let (start, end) = (2 * liveness.first[index], 2 * liveness.first[index + 1]);
+        let live_at =
+            |unit: usize, at: u32| liveness.own[unit].iter().any(|(s, e)| *s <= at && at < *e);
+        let vector_unit: Vec<bool> = {
+            let mut vector = vec![false; units.count()];
+            vector[128..384].fill(true);
+            for (register, data) in function.registers.iter().enumerate() {
+                let first = units.first(super::Register(register as u32));
+                vector[first..first + usize::from(data.dwords)].fill(data.file == File::Vector);
+            }
+            vector
+        };
+        let mut later = function.blocks[index].linear.iter();
+        let scc_leaves = later.any(|next| scc[next.0 as usize]);
+        let mut work = Self {
+            graph: Graph::new(function, units, &insts, scc_leaves),
+            insts,
+            values: Vec::new(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            live: [0, 0],
+        };
+        let mut current: Vec<Option<u32>> = vec![None; units.count()];
+        let value = |unit: usize, values: &mut Vec<Value>| {
+            values.push(Value {
+                vector: vector_unit[unit],
+                readers: 0,
+                leaves: false,
+            });
+            values.len() as u32 - 1
+        };
+        // Machine registers that instructions name are not counted: nobody chooses them here.
+        for unit in 384..units.count() {
+            if start < end && live_at(unit, start) {
+                current[unit] = Some(value(unit, &mut work.values));
+                work.live[usize::from(!vector_unit[unit])] += 1;
+            }
+        }
+        for inst in &work.insts {
+            let (mut read, mut written) = (Vec::new(), Vec::new());
+            reads(inst, |_, operand, dwords| {
+                if file(function, operand).is_some() {
+                    read.extend(units.of(operand, dwords).filter_map(|unit| current[unit]));
+                }
+            });
+            read.sort_unstable();
+            read.dedup();
+            for value in &read {
+                work.values[*value as usize].readers += 1;
+            }
+            writes(function, inst, |_, operand, dwords| {
+                for unit in units.of(operand, dwords).filter(|unit| *unit >= 384) {
+                    current[unit] = Some(value(unit, &mut work.values));
+                    written.extend(current[unit]);
+                }
+            });
+            work.reads.push(read);
+            work.writes.push(written);
+        }
+        for (unit, value) in current.iter().enumerate() {
+            if let Some(value) = value {
+                work.values[*value as usize].leaves = start < end && live_at(unit, end - 1);
+            }
+        }
+        work
+    }
+
+    /// The order as it is.
+    fn given(&self) -> Outcome {
+        let mut state = State::new(self);
+        for index in 0..self.insts.len() as u32 {
+            state.take(index);
+        }
+        state.outcome()
+    }
+
+    /// An order that puts off what would make more than `limit` vector dwords live.
+    fn order(&self, limit: u32) -> Outcome {
+        let mut state = State::new(self);
+        let nodes = &self.graph.nodes;
+        let mut ready: Vec<u32> = (0..nodes.len() as u32)
+            .filter(|index| nodes[*index as usize].waits_for == 0)
+            .collect();
+        let mut left: Vec<u32> = nodes.iter().map(|node| node.waits_for).collect();
+        while !ready.is_empty() {
+            let allowed = ready.iter().filter(|index| state.allowed(**index));
+            let Some(&best) = allowed.min_by_key(|index| state.rank(**index, limit)) else {
+                // Two groups wait for each other, which wishes can bring about.
+                return self.given();
+            };
+            ready.retain(|index| *index != best);
+            state.take(best);
+            for (next, _) in &nodes[best as usize].after {
+                left[*next as usize] -= 1;
+                if left[*next as usize] == 0 {
+                    ready.push(*next);
+                }
+            }
+        }
+        state.outcome()
+    }
+
+    fn best(&self, target: u32, least: Outcome) -> Outcome {
+        let limit = target - ROOM;
+        let mut all = vec![self.given()];
+        for part in [4, 3, 2] {
+            all.push(self.order(limit * part / 4));
+        }
+        all.push(least);
+        let fits = |outcome: &Outcome| outcome.most <= limit;
+        let rank = |outcome: &&Outcome| match fits(outcome) {
+            true => (false, outcome.cycles, outcome.most),
+            false => (true, outcome.most, outcome.cycles),
+        };
+        let best = all.iter().min_by_key(rank);
+        best.unwrap_or(&all[0]).clone()
+    }
+}
+
+/// A block while it is ordered.
+struct State<'a> {
+    work: &'a Work,
+    order: Vec<u32>,
+    done: Vec<bool>,
+    /// When the operands of each instruction have arrived.
+    arrives: Vec<u32>,
+    now: u32,
+    unit_free: [u32; UNITS],
+    /// Readers to come, by value.
+    readers: Vec<u32>,
+    live: [u32; 2],
+    most: u32,
+    /// Loads in a row so far.
+    clause: u32,
+    /// The group that SCC belongs to, and how many of its members are to come.
+    group: Option<(u32, u32)>,
+}
+
+impl<'a> State<'a> {
+    fn new(work: &'a Work) -> Self {
+        Self {
+            work,
+            order: Vec::with_capacity(work.insts.len()),
+            done: vec![false; work.insts.len()],
+            arrives: vec![0; work.insts.len()],
+            now: 0,
+            unit_free: [0; UNITS],
+            readers: work.values.iter().map(|value| value.readers).collect(),
+            live: work.live,
+            most: work.live[0],
+            clause: 0,
+            group: None,
+        }
+    }
+
+    /// SCC permits it: it does not write SCC while a group that it is not of is under way, and a group begins only when
+    /// nothing that its members wait for is to come, so that a group under way can always be finished.
+    fn allowed(&self, index: u32) -> bool {
+        let node = &self.work.graph.nodes[index as usize];
+        match (node.group, self.group) {
+            (Some(own), Some((current, _))) if own == current => true,
+            (Some(_), Some(_)) => false,
+            (Some(own), None) => {
+                let before = self.work.graph.before_group[own as usize].iter();
+                before.into_iter().all(|before| self.done[*before as usize])
+            }
+            (None, Some(_)) => !node.writes_scc,
+            (None, None) => true,
+        }
+    }
+
+    /// Dwords more live after it, vector and scalar.
+    fn growth(&self, index: u32) -> [i32; 2] {
+        let mut growth = [0, 0];
+        for value in &self.work.writes[index as usize] {
+            let value = &self.work.values[*value as usize];
+            growth[usize::from(!value.vector)] += i32::from(value.readers > 0 || value.leaves);
+        }
+        for value in &self.work.reads[index as usize] {
+            let (number, value) = (*value as usize, &self.work.values[*value as usize]);
+            if self.readers[number] == 1 && !value.leaves {
+                growth[usize::from(!value.vector)] -= 1;
+            }
+        }
+        growth
+    }
+
+    fn starts(&self, index: u32) -> u32 {
+        let unit = cost(&self.work.insts[index as usize]).unit;
+        self.now
+            .max(self.arrives[index as usize])
+            .max(self.unit_free[unit])
+    }
+
+    /// Least is best.
+    fn rank(&self, index: u32, limit: u32) -> (bool, i32, u32, bool, Reverse<u32>, u32) {
+        let growth = self.growth(index);
+        let over =
+            |live: u32, growth: i32, limit: u32| growth > 0 && live as i32 + growth > limit as i32;
+        let too_many =
+            over(self.live[0], growth[0], limit) || over(self.live[1], growth[1], SCALARS);
+        let inst = &self.work.insts[index as usize];
+        let last = self
+            .order
+            .last()
+            .map(|last| &self.work.insts[*last as usize]);
+        let joins = last
+            .and_then(clause)
+            .is_some_and(|class| clause(inst) == Some(class));
+        let stall = self.starts(index) - self.now;
+        let height = self.work.graph.nodes[index as usize].height;
+        (
+            too_many,
+            if too_many { growth[0] } else { 0 },
+            stall,
+            !(joins && self.clause < CLAUSE),
+            Reverse(height),
+            index,
+        )
+    }
+
+    fn take(&mut self, index: u32) {
+        let work = self.work;
+        let inst = &work.insts[index as usize];
+        let at = self.starts(index);
+        let cost = cost(inst);
+        self.unit_free[cost.unit] = at + cost.occupies;
+        self.now = at + u32::from(cost.occupies > 0);
+        for (next, latency) in &work.graph.nodes[index as usize].after {
+            let arrives = &mut self.arrives[*next as usize];
+            *arrives = (*arrives).max(at + latency);
+        }
+        let growth = self.growth(index);
+        for (live, growth) in self.live.iter_mut().zip(growth) {
+            *live = live.saturating_add_signed(growth);
+        }
+        // Results nobody reads take their place for a moment.
+        let unread = work.writes[index as usize].iter().filter(|value| {
+            let value = &work.values[**value as usize];
+            value.vector && value.readers == 0 && !value.leaves
+        });
+        self.most = self.most.max(self.live[0] + unread.count() as u32);
+        for value in &work.reads[index as usize] {
+            self.readers[*value as usize] -= 1;
+        }
+        self.clause = match clause(inst) {
+            Some(_) => self.clause + 1,
+            None => 0,
+        };
+        if let Some(group) = work.graph.nodes[index as usize].group {
+            let members = || {
+                let nodes = work.graph.nodes.iter();
+                nodes.filter(|node| node.group == Some(group)).count() as u32
+            };
+            let left = self.group.map_or_else(members, |(_, left)| left) - 1;
+            self.group = (left > 0).then_some((group, left));
+        }
+        self.done[index as usize] = true;
+        self.order.push(index);
+    }
+
+    fn outcome(self) -> Outcome {
+        Outcome {
+            order: self.order,
+            cycles: self.now,
+            most: self.most,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::allocate::allocate_checked;
+    use super::super::execute::{execute, first_difference};
+    use super::super::random_functions::{random_function, text};
+    use super::super::testing::Random;
+    use super::*;
+    use crate::Reason;
+
+    #[test]
+    fn any_order_does_the_same() {
+        let mut rng = Random::new("schedule", 0x5c4e_d01e);
+        let (mut ran, mut moved) = (0, 0);
+        for number in 0..150 {
+            let budget = 5 + rng.below(120);
+            let function = random_function(&mut rng, budget as usize);
+            let mut ordered = function.clone();
+            run(&mut ordered);
+            moved += usize::from(ordered != function);
+            let (before, after) = (execute(&function, 100_000), execute(&ordered, 100_000));
+            assert!(
+                before == after,
+                "function {number}: {}\n{}\n{}",
+                first_difference(&before, &after),
+                text(&function),
+                text(&ordered)
+            );
+            ran += usize::from(before.is_some());
+            match allocate_checked(ordered) {
+                Ok(allocated) => assert!(execute(&allocated, 100_000) == before),
+                Err(fault) => assert!(matches!(fault.reason, Reason::TooMuch { .. }), "{fault:?}"),
+            }
+        }
+        assert!(ran > 120 && moved > 100, "{ran} ended, {moved} changed");
+    }
+}
