@@ -8,6 +8,7 @@ mod launch;
 pub mod machine;
 mod object;
 pub mod opt;
+pub mod select;
 
 pub use error::{Error, Fault, Reason, position};
 pub use launch::Launch;

@@ -15,6 +15,7 @@
 //! Index arithmetic: the byte offset of a memory access is a u32 whose computation does not wrap; the buffer is smaller
 //! than 4 GiB. That is a rule of our dialect, and lets constants move into the instruction's offset field.
 
+pub mod divergence;
 pub mod eval;
 mod graph;
 mod nesting;
@@ -23,6 +24,7 @@ mod types;
 mod verify;
 mod visit;
 
+pub use divergence::Divergence;
 pub use graph::Graph;
 pub use nesting::{LoopInfo, Nesting};
 pub use types::*;

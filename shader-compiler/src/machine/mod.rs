@@ -34,6 +34,7 @@ mod liveness;
 mod operands;
 mod parked;
 mod place;
+mod print;
 #[cfg(test)]
 mod random_functions;
 pub mod release;
