@@ -137,7 +137,7 @@ impl Selector<'_> {
 
     /// The value and byte that an integer is, zero extended.
     fn byte(&self, value: Value) -> Option<(Value, u8)> {
-        let aligned = |bit: u32| (bit % 8 == 0 && bit < 32).then_some((bit / 8) as u8);
+        let aligned = |bit: u32| (bit.is_multiple_of(8) && bit < 32).then_some((bit / 8) as u8);
         match self.absorbed(value)? {
             Op::Binary(Binary::And, [a, b]) => {
                 let (value, mask) = match (self.constant_u32(*a), self.constant_u32(*b)) {

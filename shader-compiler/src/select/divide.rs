@@ -351,7 +351,7 @@ mod tests {
                     near.wrapping_mul(divisor),
                     near.wrapping_mul(divisor).wrapping_sub(1),
                 ] {
-                    let high = (u64::from(n) * u64::from(magic.multiplier) >> 32) as u32;
+                    let high = ((u64::from(n) * u64::from(magic.multiplier)) >> 32) as u32;
                     let quotient = if magic.add {
                         (((n - high) >> 1) + high) >> (magic.shift - 1)
                     } else {
@@ -376,7 +376,7 @@ mod tests {
                     (near as i32).wrapping_mul(divisor),
                     (near as i32).wrapping_mul(divisor).wrapping_sub(1),
                 ] {
-                    let high = (i64::from(n) * i64::from(multiplier as i32) >> 32) as i32;
+                    let high = ((i64::from(n) * i64::from(multiplier as i32)) >> 32) as i32;
                     let high = if multiplier >> 31 == 1 {
                         high.wrapping_add(n)
                     } else {

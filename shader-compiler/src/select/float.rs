@@ -54,8 +54,17 @@ impl Selector<'_> {
             return;
         }
         let dst = self.reg(result);
-        let (a, b) = (self.float(a), self.float(b));
         let op = if ty == Type::F32 { single } else { half };
+        if ty == Type::F32 && binary != Binary::FSub {
+            for (other, own) in [(a, b), (b, a)] {
+                if let Some((src, dpp)) = self.absorbed_shuffle(other) {
+                    let own = self.vector(What::Value(own), gfx1100_isa::Ty::F32);
+                    self.emit_dpp(op, dst, &[src, own.into()], dpp);
+                    return self.clamp_last(result);
+                }
+            }
+        }
+        let (a, b) = (self.float(a), self.float(b));
         // The subtrahend first, if that is the scalar one.
         if binary == Binary::FSub && self.is_vector_src(a) && !self.is_vector_src(b) {
             let reverse = if ty == Type::F32 {
@@ -185,15 +194,15 @@ impl Selector<'_> {
         match binary {
             Binary::FMul => self.mixed([Some(a), Some(b), None], result),
             Binary::FAdd => {
-                self.from_half(a).is_some() && self.mixed([Some(a), None, Some(b)], result)
-                    || self.from_half(b).is_some() && self.mixed([Some(b), None, Some(a)], result)
+                self.half_behind(a).is_some() && self.mixed([Some(a), None, Some(b)], result)
+                    || self.half_behind(b).is_some() && self.mixed([Some(b), None, Some(a)], result)
             }
             _ => false,
         }
     }
 
     /// The binary16 value that an F32 was converted from, if all its users can take it as that.
-    fn from_half(&self, value: Value) -> Option<Value> {
+    fn half_behind(&self, value: Value) -> Option<Value> {
         let Src {
             what: What::Value(value),
             ..
@@ -212,7 +221,7 @@ impl Selector<'_> {
         let any = values
             .iter()
             .flatten()
-            .any(|value| self.from_half(*value).is_some());
+            .any(|value| self.half_behind(*value).is_some());
         if !any {
             return false;
         }
@@ -229,7 +238,7 @@ impl Selector<'_> {
                 continue;
             };
             let mut src = self.float(value);
-            if let Some(inner) = self.from_half(value) {
+            if let Some(inner) = self.half_behind(value) {
                 let of_half = self.float(inner);
                 half |= 1 << index;
                 select |= u8::from(of_half.high) << index;

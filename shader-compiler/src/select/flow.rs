@@ -981,10 +981,10 @@ impl Flow<'_> {
 fn linear(block: &machine::Block, index: usize, count: usize) -> Vec<machine::BlockId> {
     let mut linear: Vec<machine::BlockId> = Vec::new();
     for inst in &block.insts {
-        if let Some(target) = inst.target {
-            if !linear.contains(&target) {
-                linear.push(target);
-            }
+        if let Some(target) = inst.target
+            && !linear.contains(&target)
+        {
+            linear.push(target);
         }
     }
     let ends = block

@@ -411,7 +411,10 @@ impl Selector<'_> {
             (false, true) => Some(Memory::Buffer(0)),
             _ => None,
         };
-        self.emit(Isa::S_BARRIER, Operand::None, &[]).memory = memory;
+        let barrier = self.emit(Isa::S_BARRIER, Operand::None, &[]);
+        barrier.memory = memory;
+        // For the pass that inserts waits, which clears it: what must have arrived.
+        barrier.imm = i32::from(shared) | i32::from(buffers) << 1;
         if buffers {
             self.emit(Isa::BUFFER_GL0_INV, Operand::None, &[]);
         }

@@ -162,6 +162,12 @@ impl Selector<'_> {
     pub(super) fn operand(&mut self, src: Src, slot: Slot, promotable: bool) -> Operand {
         match slot.field {
             Field::Ssrc | Field::Sreg | Field::Sdst => self.scalar(src.what, slot.ty),
+            // No literal here.
+            Field::Sinline => match self.scalar(src.what, slot.ty) {
+                Operand::Fixed(Reg::Literal(bits)) => self.pooled(bits),
+                other => other,
+            },
+            Field::Vinline => self.any(src.what, slot.ty),
             Field::Vgpr if !promotable => self.vector(src.what, slot.ty),
             Field::Mask => match src.what {
                 What::Value(value) => self.mask(value),

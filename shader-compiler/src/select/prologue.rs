@@ -246,7 +246,7 @@ impl Selector<'_> {
         if scalar {
             let first = self.scalar_temporary(1);
             self.emit(Isa::V_READFIRSTLANE_B32, first, &[id.into()]);
-            let field = 10 << 16 | 10 * u32::from(k);
+            let field = (10 << 16) | (10 * u32::from(k));
             self.emit(Isa::S_BFE_U32, dst, &[first.into(), field.into()]);
             return;
         }
@@ -271,7 +271,7 @@ impl Selector<'_> {
         let mut flat: Option<Operand> = None;
         for k in (0..=components).rev() {
             let field = self.scalar_temporary(1);
-            let bits = 10 << 16 | 10 * k;
+            let bits = (10 << 16) | (10 * k);
             self.emit(Isa::S_BFE_U32, field, &[first.into(), bits.into()]);
             flat = Some(match flat {
                 None => field,
