@@ -15,7 +15,9 @@
 //! Trap: whether a `break` under a uniform condition leaves with all lanes depends on what came before: after a divergent
 //! `continue` the other lanes wait at the latch. So divergence of exits is part of the same fixed point.
 
-use super::{BlockId, Builtin, Function, Graph, Loop, Op, Scan, Shuffle, Space, Terminator, Value};
+use super::{
+    BlockId, Builtin, Function, Graph, Loop, Nesting, Op, Scan, Shuffle, Space, Terminator, Value,
+};
 
 /// How control leaves a region other than by its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,10 +78,11 @@ impl Divergence {
             all_lanes: vec![false; blocks],
         };
         let homes = homes(function);
+        let nesting = Nesting::new(function, graph);
         loop {
             let before = (this.uniform.clone(), this.loops.clone());
             let meets = this.walk(function, graph);
-            this.propagate(function, graph, &homes, &meets);
+            this.propagate(function, graph, &nesting, &homes, &meets);
             if before == (this.uniform.clone(), this.loops.clone()) {
                 return this;
             }
@@ -137,6 +140,7 @@ impl Divergence {
         &mut self,
         function: &Function,
         graph: &Graph,
+        nesting: &Nesting,
         homes: &[Option<BlockId>],
         meets: &[bool],
     ) {
@@ -144,11 +148,11 @@ impl Divergence {
         while changed {
             changed = false;
             for &block in &graph.order {
-                changed |= self.propagate_parameters(function, graph, homes, block, meets);
+                changed |= self.propagate_parameters(function, graph, nesting, homes, block, meets);
                 for inst in &function.blocks[block.index()].insts {
                     let Some(result) = inst.result else { continue };
                     let now = self.op_uniform(function, &inst.op)
-                        && !self.escapes_parted_loop(function, graph, block, result);
+                        && !self.escapes_parted_loop(function, graph, nesting, block, result);
                     changed |= self.set(result, now);
                 }
             }
@@ -166,6 +170,7 @@ impl Divergence {
         &mut self,
         function: &Function,
         graph: &Graph,
+        nesting: &Nesting,
         homes: &[Option<BlockId>],
         block: BlockId,
         meets: &[bool],
@@ -178,7 +183,7 @@ impl Divergence {
             // The same value on all ways: nothing is chosen here, unless time passed since it was defined.
             let settled = same
                 && first.is_some_and(|value| match homes[value.0 as usize] {
-                    Some(home) => graph.depth[home.index()] <= graph.depth[block.index()],
+                    Some(home) => !nesting.left(home, block),
                     None => true,
                 });
             let now = arguments.iter().all(|value| self.uniform(*value))
@@ -194,17 +199,16 @@ impl Divergence {
         &self,
         function: &Function,
         graph: &Graph,
+        nesting: &Nesting,
         home: BlockId,
         value: Value,
     ) -> bool {
-        let Some(header) = graph.loop_of[home.index()] else {
+        let parted = |l: &usize| self.loops[nesting.loops[*l].header.index()].divergent_break;
+        let Some(outermost) = nesting.around(home).filter(parted).last() else {
             return false;
         };
-        if !self.loops[header.index()].divergent_break {
-            return false;
-        }
-        let body = graph.loop_body(function, header);
-        let outside = graph.order.iter().filter(|block| !body.contains(block));
+        let outside = graph.order.iter();
+        let outside = outside.filter(|block| !nesting.contains(outermost, **block));
         let mut used = false;
         for block in outside {
             let block = &function.blocks[block.index()];

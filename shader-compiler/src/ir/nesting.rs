@@ -67,6 +67,12 @@ impl Nesting {
         self.around(block).any(|l| l == index)
     }
 
+    /// The way from `from` to `to` leaves a loop.
+    #[must_use]
+    pub fn left(&self, from: BlockId, to: BlockId) -> bool {
+        self.innermost(from).is_some_and(|l| !self.contains(l, to))
+    }
+
     /// Loops around a block, from the innermost outwards.
     pub fn around(&self, block: BlockId) -> impl Iterator<Item = usize> {
         let parent = |l: &usize| self.loops[*l].parent;

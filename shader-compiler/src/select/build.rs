@@ -113,7 +113,7 @@ impl Selector<'_> {
         self.fit_literals(inst);
         // In a loop the shorter code is worth a register; elsewhere the literal costs nothing.
         let long = !row.vop3 || inst.mods.neg != 0 || inst.mods.abs != 0;
-        if long && self.graph.depth[self.block.index()] > 0 {
+        if long && self.nesting.innermost(self.block).is_some() {
             for index in 0..inst.src.len() {
                 if let Operand::Fixed(Reg::Literal(bits)) = inst.src[index] {
                     inst.src[index] = self.pooled(bits);

@@ -39,7 +39,9 @@ use std::collections::{BTreeMap, HashMap};
 use bank::Bank;
 
 use crate::error::{Fault, Reason};
-use crate::ir::{self, Binary, BlockId, Divergence, Graph, Op, Terminator, Type, Unary, Value};
+use crate::ir::{
+    self, Binary, BlockId, Divergence, Graph, Nesting, Op, Terminator, Type, Unary, Value,
+};
 use crate::machine::{self, Inst, Operand, Register};
 
 /// Selects instructions for a function whose local variables have all become values.
@@ -90,6 +92,7 @@ struct Selector<'a> {
     function: &'a ir::Function,
     split: &'a address::Split,
     graph: Graph,
+    nesting: Nesting,
     divergence: Divergence,
     /// Block and index of the instruction that defines a value; `usize::MAX` for parameters.
     homes: Vec<Option<(BlockId, usize)>>,
@@ -121,6 +124,7 @@ impl<'a> Selector<'a> {
         let function = &split.function;
         let graph = Graph::new(function);
         let divergence = Divergence::of(function, &graph);
+        let nesting = Nesting::new(function, &graph);
         let banks = bank::assign(function, &graph, &divergence);
         let mut homes = vec![None; function.values.len()];
         for (index, block) in function.blocks.iter().enumerate() {
@@ -159,6 +163,7 @@ impl<'a> Selector<'a> {
             inputs: prologue::Inputs::new(function),
             fault: None,
             graph,
+            nesting,
             divergence,
         };
         this.uses = this.count_uses();
@@ -198,8 +203,7 @@ impl<'a> Selector<'a> {
         if bank != self.bank(parameter) {
             return false;
         }
-        let leaves_loop = self.graph.depth[home.index()] > self.graph.depth[block.index()];
-        if !leaves_loop {
+        if !self.nesting.left(home, block) {
             return true;
         }
         // A mask register is rewritten for all lanes by those that stay in the loop.
@@ -212,9 +216,8 @@ impl<'a> Selector<'a> {
             place == usize::MAX && self.function.blocks[home.index()].loop_.is_some()
         });
         let latch_leaves = self.graph.predecessors[block.index()].iter().any(|from| {
-            let header = self.graph.loop_of[from.index()];
-            let loop_ = header.and_then(|header| self.function.blocks[header.index()].loop_);
-            loop_.is_some_and(|loop_| loop_.latch == *from)
+            let loop_ = self.nesting.innermost(*from);
+            loop_.is_some_and(|loop_| self.nesting.loops[loop_].latch == *from)
         });
         !(of_header && latch_leaves)
     }
@@ -260,7 +263,7 @@ impl<'a> Selector<'a> {
     fn absorbed(&self, value: Value) -> Option<&'a Op> {
         let value = self.resolve(value);
         let (home, _) = self.homes[value.0 as usize]?;
-        let same = self.graph.loop_of[home.index()] == self.graph.loop_of[self.block.index()];
+        let same = self.nesting.innermost(home) == self.nesting.innermost(self.block);
         if self.uses[value.0 as usize] != 1 || !same || self.registers[value.0 as usize].is_some() {
             return None;
         }
