@@ -70,6 +70,25 @@ impl Graph {
         false
     }
 
+    /// Whether a value of block `a` may be used in block `b` directly: it dominates, and no loop was left between.
+    #[must_use]
+    pub fn sees(&self, a: BlockId, b: BlockId) -> bool {
+        let inside = match self.loop_of[a.index()] {
+            Some(header) => self.loops(b).any(|other| other == header),
+            None => true,
+        };
+        inside && self.dominates(a, b)
+    }
+
+    /// Headers of the loops around a block, innermost first.
+    pub fn loops(&self, block: BlockId) -> impl Iterator<Item = BlockId> {
+        let outer = |header: &BlockId| {
+            let before = self.dominator[header.index()]?;
+            self.loop_of[before.index()]
+        };
+        std::iter::successors(self.loop_of[block.index()], outer)
+    }
+
     /// Whether a block can be reached.
     #[must_use]
     pub fn reachable(&self, block: BlockId) -> bool {

@@ -262,7 +262,7 @@ pub enum Scan {
 }
 
 /// What defines a value, or has an effect. Values in here are uses.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Bits of a constant of the result type (low bits count; an F16x2 has both halves). Bool: 0 or 1.
     Const(u64),

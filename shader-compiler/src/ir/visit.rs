@@ -1,6 +1,6 @@
 //! What an operation uses, and what may be done with it.
 
-use super::{BlockId, Function, Inst, Op, Target, Terminator, Type, Value};
+use super::{BlockId, Function, Inst, Op, Space, Target, Terminator, Type, Value};
 
 impl Op {
     /// Calls `visit` on every value that the operation uses, in order; `visit` may replace it.
@@ -176,6 +176,16 @@ impl Function {
                 inst.op.visit_uses(visit);
             }
             block.terminator.visit_uses(visit);
+        }
+    }
+
+    /// Nobody writes this memory during a dispatch.
+    #[must_use]
+    pub fn is_read_only(&self, space: Space) -> bool {
+        match space {
+            Space::Arguments => true,
+            Space::Buffer(index) => !self.bindings[index as usize].written,
+            Space::Shared => false,
         }
     }
 

@@ -1,3 +1,6 @@
-//! Passes on the SSA form.
+//! The optimiser: passes on the SSA form, each a file, in a flat list.
 
-pub mod locals;
+mod fold;
+mod range;
+mod rules;
+mod simplify;

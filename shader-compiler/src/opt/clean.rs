@@ -1,0 +1,330 @@
+//! Tidying up: what is not used, not reached, or not needed as a block of its own.
+
+use crate::ir::{BlockId, Function, Graph, Op, Target, Terminator, Value};
+
+/// Drops operations whose results nobody uses. Uses are counted from what has an effect, so that a value which only feeds
+/// itself around a loop goes too, with its parameter.
+pub(super) fn unused(function: &mut Function) -> bool {
+    let live = live_values(function);
+    let mut changed = false;
+    let dead = |value: &Value| !live[value.0 as usize];
+    // Parameters and their arguments.
+    let doomed: Vec<Vec<bool>> = function
+        .blocks
+        .iter()
+        .map(|block| block.parameters.iter().map(dead).collect())
+        .collect();
+    for block in &mut function.blocks {
+        block.insts.retain(|inst| {
+            let keep = !inst.op.is_removable() || inst.result.is_some_and(|value| !dead(&value));
+            changed |= !keep;
+            keep
+        });
+        for target in block.terminator.targets_mut() {
+            drop_marked(&mut target.arguments, &doomed[target.block.index()]);
+        }
+    }
+    for (block, doomed) in function.blocks.iter_mut().zip(&doomed) {
+        changed |= doomed.contains(&true);
+        drop_marked(&mut block.parameters, doomed);
+    }
+    changed
+}
+
+fn drop_marked(values: &mut Vec<Value>, marks: &[bool]) {
+    let mut mark = marks.iter();
+    values.retain(|_| mark.next() != Some(&true));
+}
+
+fn live_values(function: &Function) -> Vec<bool> {
+    let mut live = vec![false; function.values.len()];
+    let mut work = Vec::new();
+    // Where a parameter gets its values from.
+    let mut sources: Vec<Vec<Value>> = vec![Vec::new(); function.values.len()];
+    for block in &function.blocks {
+        for inst in &block.insts {
+            match inst.result {
+                Some(result) if inst.op.is_removable() => {
+                    sources[result.0 as usize] = inst.op.uses();
+                }
+                result => {
+                    work.extend(result);
+                    work.extend(inst.op.uses());
+                }
+            }
+        }
+        if let Terminator::Branch { condition, .. } = block.terminator {
+            work.push(condition);
+        }
+        for target in block.terminator.targets() {
+            let parameters = &function.blocks[target.block.index()].parameters;
+            for (parameter, argument) in parameters.iter().zip(&target.arguments) {
+                sources[parameter.0 as usize].push(*argument);
+            }
+        }
+    }
+    while let Some(value) = work.pop() {
+        if !std::mem::replace(&mut live[value.0 as usize], true) {
+            work.extend(&sources[value.0 as usize]);
+        }
+    }
+    live
+}
+
+/// Replaces parameters that are always given the same value (or themselves).
+pub(super) fn parameters(function: &mut Function) -> bool {
+    let graph = Graph::new(function);
+    let mut replacement = vec![None; function.values.len()];
+    let mut changed = false;
+    for index in 0..function.blocks.len() {
+        let block = BlockId(index as u32);
+        if !graph.reachable(block) || index == 0 {
+            continue;
+        }
+        // A loop's merge parameter is what carries a value out of the loop: it stays unless the value is from outside.
+        let mut place = 0;
+        while place < function.blocks[index].parameters.len() {
+            let parameter = function.blocks[index].parameters[place];
+            match only_argument(function, &graph, block, place, &replacement) {
+                Some(value) if visible(function, &graph, value, block) => {
+                    replacement[parameter.0 as usize] = Some(value);
+                    remove_parameter(function, &graph, block, place);
+                    changed = true;
+                }
+                _ => place += 1,
+            }
+        }
+    }
+    if changed {
+        function.replace_uses(&replacement);
+    }
+    changed
+}
+
+fn only_argument(
+    function: &Function,
+    graph: &Graph,
+    block: BlockId,
+    place: usize,
+    replacement: &[Option<Value>],
+) -> Option<Value> {
+    let parameter = function.blocks[block.index()].parameters[place];
+    let mut only = None;
+    for from in &graph.predecessors[block.index()] {
+        if !graph.reachable(*from) {
+            continue;
+        }
+        let targets = function.blocks[from.index()].terminator.targets();
+        for target in targets.iter().filter(|target| target.block == block) {
+            let mut value = target.arguments[place];
+            while let Some(Some(next)) = replacement.get(value.0 as usize) {
+                value = *next;
+            }
+            if value != parameter && only.replace(value).is_some_and(|other| other != value) {
+                return None;
+            }
+        }
+    }
+    only
+}
+
+/// Whether `value` may be used in `block` without passing through a parameter.
+fn visible(function: &Function, graph: &Graph, value: Value, block: BlockId) -> bool {
+    let defines = |candidate: &crate::ir::Block| {
+        candidate.parameters.contains(&value)
+            || candidate.insts.iter().any(|i| i.result == Some(value))
+    };
+    let home = function.blocks.iter().position(defines);
+    home.is_some_and(|home| graph.sees(BlockId(home as u32), block))
+}
+
+fn remove_parameter(function: &mut Function, graph: &Graph, block: BlockId, place: usize) {
+    function.blocks[block.index()].parameters.remove(place);
+    let mut done = Vec::new();
+    for from in &graph.predecessors[block.index()] {
+        if done.contains(from) {
+            continue;
+        }
+        done.push(*from);
+        let targets = function.blocks[from.index()].terminator.targets_mut();
+        for target in targets.into_iter().filter(|target| target.block == block) {
+            target.arguments.remove(place);
+        }
+    }
+}
+
+/// Branches on constants become jumps; loops that never go round lose their annotation; a block that is the only
+/// successor of its only predecessor joins it; unreachable blocks go; the rest is put in order.
+pub(super) fn blocks(function: &mut Function) -> bool {
+    let mut changed = constant_branches(function);
+    changed |= loops_without_back_edge(function);
+    changed |= join_chains(function);
+    changed |= reorder(function);
+    changed
+}
+
+fn constant_branches(function: &mut Function) -> bool {
+    let mut truth = vec![None; function.values.len()];
+    for inst in function.blocks.iter().flat_map(|block| &block.insts) {
+        if let (Op::Const(bits), Some(result)) = (&inst.op, inst.result) {
+            truth[result.0 as usize] = Some(*bits != 0);
+        }
+    }
+    let mut changed = false;
+    for block in &mut function.blocks {
+        let Terminator::Branch {
+            condition,
+            then,
+            otherwise,
+            ..
+        } = &block.terminator
+        else {
+            continue;
+        };
+        let target = match truth[condition.0 as usize] {
+            Some(true) => then,
+            Some(false) => otherwise,
+            None if then == otherwise => then,
+            None => continue,
+        };
+        block.terminator = Terminator::Jump(target.clone());
+        changed = true;
+    }
+    changed
+}
+
+fn loops_without_back_edge(function: &mut Function) -> bool {
+    let graph = Graph::new(function);
+    let mut changed = false;
+    for index in 0..function.blocks.len() {
+        let header = BlockId(index as u32);
+        let Some(loop_) = function.blocks[index].loop_ else {
+            continue;
+        };
+        let goes_round = graph.reachable(loop_.latch)
+            && graph.predecessors[index].contains(&loop_.latch)
+            && graph.reachable(header);
+        // Breaks from nested branches would have no structure without the loop around them.
+        let exits = &graph.predecessors[loop_.merge.index()];
+        let plain = exits.iter().filter(|from| graph.reachable(**from)).count() <= 1;
+        if !goes_round && plain && graph.reachable(header) {
+            function.blocks[index].loop_ = None;
+            changed = true;
+        }
+    }
+    changed
+}
+
+fn join_chains(function: &mut Function) -> bool {
+    let graph = Graph::new(function);
+    let named = named_blocks(function);
+    let mut replacement = vec![None; function.values.len()];
+    let mut into: Vec<BlockId> = (0..function.blocks.len() as u32).map(BlockId).collect();
+    let mut changed = false;
+    for &block in &graph.order {
+        let home = into[block.index()];
+        // `home` may grow several times: go on until its end is no longer a lone edge.
+        while let Terminator::Jump(Target { block: next, .. }) = function.blocks[home.index()].terminator {
+            let alone = graph.predecessors[next.index()].len() == 1;
+            let latch_of_other = named.contains(&next) && is_latch(function, next);
+            if !alone || next == home || function.blocks[next.index()].loop_.is_some() || latch_of_other {
+                break;
+            }
+            let Terminator::Jump(target) = std::mem::replace(
+                &mut function.blocks[home.index()].terminator,
+                Terminator::Unreachable,
+            ) else {
+                break;
+            };
+            let next_block = &mut function.blocks[next.index()];
+            let parameters = std::mem::take(&mut next_block.parameters);
+            let insts = std::mem::take(&mut next_block.insts);
+            let terminator = std::mem::replace(&mut next_block.terminator, Terminator::Unreachable);
+            for (parameter, argument) in parameters.into_iter().zip(target.arguments) {
+                replacement[parameter.0 as usize] = Some(argument);
+            }
+            let joined = &mut function.blocks[home.index()];
+            joined.insts.extend(insts);
+            joined.terminator = terminator;
+            into[next.index()] = home;
+            changed = true;
+        }
+    }
+    if changed {
+        function.replace_uses(&replacement);
+        rename_blocks(function, &into);
+    }
+    changed
+}
+
+fn is_latch(function: &Function, block: BlockId) -> bool {
+    let loops = function.blocks.iter().filter_map(|b| b.loop_);
+    loops.into_iter().any(|l| l.latch == block)
+}
+
+/// Blocks that annotations name.
+fn named_blocks(function: &Function) -> Vec<BlockId> {
+    let loops = function.blocks.iter().filter_map(|block| block.loop_);
+    loops.flat_map(|l| [l.merge, l.latch]).collect()
+}
+
+fn rename_blocks(function: &mut Function, into: &[BlockId]) {
+    let home = |mut block: BlockId| {
+        while into[block.index()] != block {
+            block = into[block.index()];
+        }
+        block
+    };
+    for block in &mut function.blocks {
+        block.terminator.visit_blocks(&mut |name| *name = home(*name));
+        if let Some(loop_) = &mut block.loop_ {
+            loop_.merge = home(loop_.merge);
+            loop_.latch = home(loop_.latch);
+        }
+    }
+}
+
+/// Drops unreachable blocks that nothing names, empties those that only an annotation names, and puts the rest in order.
+fn reorder(function: &mut Function) -> bool {
+    let graph = Graph::new(function);
+    let mut order = graph.order.clone();
+    for &block in &graph.order {
+        let data = &function.blocks[block.index()];
+        let mut named: Vec<BlockId> = data.loop_.into_iter().flat_map(|l| [l.latch, l.merge]).collect();
+        if let Terminator::Branch { merge, .. } = data.terminator {
+            named.push(merge);
+        }
+        for name in named {
+            if !order.contains(&name) {
+                order.push(name);
+            }
+        }
+    }
+    let same = order.len() == function.blocks.len()
+        && order.iter().enumerate().all(|(place, block)| place == block.index());
+    if same {
+        return false;
+    }
+    let mut new = vec![BlockId(u32::MAX); function.blocks.len()];
+    for (place, block) in order.iter().enumerate() {
+        new[block.index()] = BlockId(place as u32);
+    }
+    let mut blocks = Vec::with_capacity(order.len());
+    for block in &order {
+        let mut data = function.blocks[block.index()].clone();
+        if !graph.reachable(*block) {
+            data.insts.clear();
+            data.parameters.clear();
+            data.terminator = Terminator::Unreachable;
+            data.loop_ = None;
+        }
+        data.terminator.visit_blocks(&mut |name| *name = new[name.index()]);
+        if let Some(loop_) = &mut data.loop_ {
+            loop_.merge = new[loop_.merge.index()];
+            loop_.latch = new[loop_.latch.index()];
+        }
+        blocks.push(data);
+    }
+    function.blocks = blocks;
+    true
+}
