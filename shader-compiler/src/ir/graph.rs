@@ -95,24 +95,26 @@ impl Graph {
         self.position[block.index()] != usize::MAX
     }
 
-    /// The blocks of the loop with this header, the header first, in order.
+    /// The blocks of the loop construct with this header, the header first, in order: what the header dominates and the
+    /// loop's merge does not. Blocks that leave the loop on their way to the merge, or return, belong to it.
     #[must_use]
     pub fn loop_body(&self, function: &Function, header: BlockId) -> Vec<BlockId> {
         let Some(loop_) = function.blocks[header.index()].loop_ else {
             return Vec::new();
         };
+        let after = |block| self.reachable(loop_.merge) && self.dominates(loop_.merge, block);
+        let mut body: Vec<BlockId> = Vec::new();
         let mut inside = vec![false; function.blocks.len()];
-        inside[header.index()] = true;
-        let mut work = vec![loop_.latch];
-        while let Some(block) = work.pop() {
-            if !self.reachable(block) || inside[block.index()] {
-                continue;
+        for &block in &self.order {
+            // In this order a block comes after its dominator, so membership is inherited from that.
+            let from = self.dominator[block.index()];
+            let inherited = from.is_some_and(|from| inside[from.index()]);
+            if block == header || (inherited && !after(block)) {
+                inside[block.index()] = true;
+                body.push(block);
             }
-            inside[block.index()] = true;
-            work.extend(&self.predecessors[block.index()]);
         }
-        let body = self.order.iter().copied();
-        body.filter(|block| inside[block.index()]).collect()
+        body
     }
 
     fn find_loops(&mut self, function: &Function) {

@@ -217,17 +217,19 @@ fn loops_without_back_edge(function: &mut Function) -> bool {
 
 fn join_chains(function: &mut Function) -> bool {
     let graph = Graph::new(function);
-    let named = named_blocks(function);
     let mut replacement = vec![None; function.values.len()];
     let mut into: Vec<BlockId> = (0..function.blocks.len() as u32).map(BlockId).collect();
     let mut changed = false;
     for &block in &graph.order {
         let home = into[block.index()];
         // `home` may grow several times: go on until its end is no longer a lone edge.
-        while let Terminator::Jump(Target { block: next, .. }) = function.blocks[home.index()].terminator {
+        while let Terminator::Jump(Target { block: next, .. }) =
+            function.blocks[home.index()].terminator
+        {
             let alone = graph.predecessors[next.index()].len() == 1;
-            let latch_of_other = named.contains(&next) && is_latch(function, next);
-            if !alone || next == home || function.blocks[next.index()].loop_.is_some() || latch_of_other {
+            // Across a loop's border values pass through parameters.
+            let same_loop = graph.loop_of[home.index()] == graph.loop_of[next.index()];
+            if !alone || !same_loop || next == home {
                 break;
             }
             let Terminator::Jump(target) = std::mem::replace(
@@ -257,17 +259,6 @@ fn join_chains(function: &mut Function) -> bool {
     changed
 }
 
-fn is_latch(function: &Function, block: BlockId) -> bool {
-    let loops = function.blocks.iter().filter_map(|b| b.loop_);
-    loops.into_iter().any(|l| l.latch == block)
-}
-
-/// Blocks that annotations name.
-fn named_blocks(function: &Function) -> Vec<BlockId> {
-    let loops = function.blocks.iter().filter_map(|block| block.loop_);
-    loops.flat_map(|l| [l.merge, l.latch]).collect()
-}
-
 fn rename_blocks(function: &mut Function, into: &[BlockId]) {
     let home = |mut block: BlockId| {
         while into[block.index()] != block {
@@ -276,7 +267,9 @@ fn rename_blocks(function: &mut Function, into: &[BlockId]) {
         block
     };
     for block in &mut function.blocks {
-        block.terminator.visit_blocks(&mut |name| *name = home(*name));
+        block
+            .terminator
+            .visit_blocks(&mut |name| *name = home(*name));
         if let Some(loop_) = &mut block.loop_ {
             loop_.merge = home(loop_.merge);
             loop_.latch = home(loop_.latch);
@@ -290,7 +283,11 @@ fn reorder(function: &mut Function) -> bool {
     let mut order = graph.order.clone();
     for &block in &graph.order {
         let data = &function.blocks[block.index()];
-        let mut named: Vec<BlockId> = data.loop_.into_iter().flat_map(|l| [l.latch, l.merge]).collect();
+        let mut named: Vec<BlockId> = data
+            .loop_
+            .into_iter()
+            .flat_map(|l| [l.latch, l.merge])
+            .collect();
         if let Terminator::Branch { merge, .. } = data.terminator {
             named.push(merge);
         }
@@ -301,7 +298,10 @@ fn reorder(function: &mut Function) -> bool {
         }
     }
     let same = order.len() == function.blocks.len()
-        && order.iter().enumerate().all(|(place, block)| place == block.index());
+        && order
+            .iter()
+            .enumerate()
+            .all(|(place, block)| place == block.index());
     if same {
         return false;
     }
@@ -318,7 +318,8 @@ fn reorder(function: &mut Function) -> bool {
             data.terminator = Terminator::Unreachable;
             data.loop_ = None;
         }
-        data.terminator.visit_blocks(&mut |name| *name = new[name.index()]);
+        data.terminator
+            .visit_blocks(&mut |name| *name = new[name.index()]);
         if let Some(loop_) = &mut data.loop_ {
             loop_.merge = new[loop_.merge.index()];
             loop_.latch = new[loop_.latch.index()];

@@ -326,8 +326,7 @@ fn ternary(walk: &mut Walk<'_>, op: Ternary, values: [Value; 3], ty: Type) -> Op
                 let mask = walk.constant((1 << width) - 1, ty);
                 return Some(To(Op::Binary(Binary::And, [a, mask])));
             }
-            (offset < 32 && offset + width >= 32)
-                .then_some(To(Op::Binary(Binary::ShrU, [a, b])))
+            (offset < 32 && offset + width >= 32).then_some(To(Op::Binary(Binary::ShrU, [a, b])))
         }
         Ternary::ExtractS => {
             let (offset, width) = (walk.bits(b)?, walk.bits(c)?);
