@@ -15,9 +15,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{
-    Binary, BlockId, Divergence, Function, Graph, Inst, Op, Type, Value,
-};
+use crate::ir::{Binary, BlockId, Divergence, Function, Graph, Inst, Op, Type, Value};
 
 /// Terms that a sum may have; more are left as one.
 const MOST_TERMS: usize = 16;
@@ -148,7 +146,11 @@ fn rewrite(
     facts.collect(*offset, 1, &mut sum);
     // A negative constant has to stay inside the sum: the fields of the access are unsigned.
     let total = constant.wrapping_add(sum.constant);
-    let (field, inside) = if (total as i32) < 0 { (0, total) } else { (total, 0) };
+    let (field, inside) = if (total as i32) < 0 {
+        (0, total)
+    } else {
+        (total, 0)
+    };
     let mut builder = Builder {
         function,
         out,

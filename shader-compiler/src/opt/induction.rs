@@ -143,7 +143,10 @@ fn roots(
     for block in body {
         let data = &function.blocks[block.index()];
         for inst in &data.insts {
-            if inst.result.is_some_and(|result| affine.contains_key(&result)) {
+            if inst
+                .result
+                .is_some_and(|result| affine.contains_key(&result))
+            {
                 continue;
             }
             inst.op.uses().into_iter().for_each(&mut consider);

@@ -106,7 +106,7 @@ impl Walk<'_> {
             }
         }
         if let Op::Const(bits) = op {
-            return self.constant(bits, ty);
+            return self.constant_as(bits, ty, result);
         }
         let key = self.key(&op, ty);
         if let Some(key) = &key {
@@ -175,11 +175,15 @@ impl Walk<'_> {
 
     /// A constant.
     pub(super) fn constant(&mut self, bits: u64, ty: Type) -> Value {
+        self.constant_as(bits, ty, None)
+    }
+
+    fn constant_as(&mut self, bits: u64, ty: Type, result: Option<Value>) -> Value {
         let bits = super::fold::truncate(bits, ty);
         if let Some(value) = self.constants.get(&(ty, bits)) {
             return *value;
         }
-        let value = self.fresh(ty);
+        let value = result.unwrap_or_else(|| self.fresh(ty));
         self.known[value.0 as usize] = Some(Op::Const(bits));
         self.entry_constants.push(Inst {
             op: Op::Const(bits),

@@ -79,7 +79,8 @@ impl Place {
         let aligned = match self.space {
             Space::Shared => {
                 let needed = words.next_power_of_two() * 4;
-                self.constant % needed == 0 && alignment(self.offset) % needed == 0
+                self.constant.is_multiple_of(needed)
+                    && alignment(self.offset).is_multiple_of(needed)
             }
             Space::Buffer(_) | Space::Arguments => true,
         };
@@ -151,7 +152,9 @@ fn trailing(known: &[Option<&Inst>], value: Value, depth: u32) -> u32 {
     let of = |value: &Value| trailing(known, *value, deeper);
     match &inst.op {
         Op::Const(bits) => (*bits as u32).trailing_zeros(),
-        Op::Binary(Binary::IAdd | Binary::Or | Binary::ISub | Binary::Xor, [a, b]) => of(a).min(of(b)),
+        Op::Binary(Binary::IAdd | Binary::Or | Binary::ISub | Binary::Xor, [a, b]) => {
+            of(a).min(of(b))
+        }
         Op::Binary(Binary::IMul, [a, b]) => (of(a) + of(b)).min(32),
         Op::Binary(Binary::And, [a, b]) => of(a).max(of(b)),
         Op::Binary(Binary::Shl, [a, b]) => match known[b.0 as usize].map(|inst| &inst.op) {
@@ -176,7 +179,11 @@ fn join_loads(function: &mut Function, block: usize, first: usize, second: usize
     let (Some(pa), Some(pb)) = (load_place(&a.op), load_place(&b.op)) else {
         return;
     };
-    let (lower, upper) = if pa.constant < pb.constant { (pa, pb) } else { (pb, pa) };
+    let (lower, upper) = if pa.constant < pb.constant {
+        (pa, pb)
+    } else {
+        (pb, pa)
+    };
     let whole = function.new_value(Type::Words((lower.words + upper.words) as u8));
     let mut joined = vec![Inst {
         op: Op::Load {
