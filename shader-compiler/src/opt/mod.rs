@@ -11,6 +11,7 @@ mod flatten;
 mod fold;
 mod hoist;
 mod induction;
+mod locals;
 mod loops;
 mod range;
 mod rotate;
@@ -20,6 +21,8 @@ mod unroll;
 mod vectorise;
 
 use crate::ir::Function;
+
+pub use locals::remaining;
 
 /// A pass: true if it changed something.
 type Pass = fn(&mut Function) -> bool;
@@ -34,7 +37,10 @@ const SIMPLIFY: &[(&str, Pass)] = &[
 
 /// What happens in order, each followed by [`SIMPLIFY`] until nothing changes.
 const PIPELINE: &[(&str, Pass)] = &[
+    ("locals", locals::run),
     ("unroll", unroll_all),
+    ("expand", locals::expand),
+    ("locals", locals::run),
     ("flatten", flatten::run),
     ("contract", contract::run),
     ("hoist", hoist::run),
@@ -49,6 +55,15 @@ const PIPELINE: &[(&str, Pass)] = &[
 
 /// Rounds of [`SIMPLIFY`] at most: each only ever shrinks or canonicalises, the bound is a guard.
 const MOST_ROUNDS: usize = 20;
+
+/// The names of all passes, in the order of their first use.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let all = || SIMPLIFY.iter().chain(PIPELINE).map(|(name, _)| *name);
+    all()
+        .enumerate()
+        .filter(move |(place, name)| all().take(*place).all(|earlier| earlier != *name))
+        .map(|(_, name)| name)
+}
 
 /// Runs all passes but those that `off` names. `trace` sees the function after each that changed it.
 pub fn run(
@@ -89,6 +104,7 @@ fn unroll_all(function: &mut Function) -> bool {
     let mut changed = false;
     while unroll::run(function) {
         changed = true;
+        locals::run(function);
         simplify_fully(function, &|_| false, &mut |_, _| {});
     }
     changed
