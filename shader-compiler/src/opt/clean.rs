@@ -155,10 +155,22 @@ fn remove_parameter(function: &mut Function, graph: &Graph, block: BlockId, plac
 
 /// Branches on constants become jumps; loops that never go round lose their annotation; a block that is the only
 /// successor of its only predecessor joins it; unreachable blocks go; the rest is put in order.
+///
+/// A latch stays apart from the merge of a branch before it, so that it can be told whether something continues from within
+/// the branch; [`blocks_at_last`] gives that up.
 pub(super) fn blocks(function: &mut Function) -> bool {
+    tidy_blocks(function, true)
+}
+
+/// [`blocks`], joining latches too.
+pub(super) fn blocks_at_last(function: &mut Function) -> bool {
+    tidy_blocks(function, false)
+}
+
+fn tidy_blocks(function: &mut Function, keep_latches: bool) -> bool {
     let mut changed = constant_branches(function);
     changed |= loops_without_back_edge(function);
-    changed |= join_chains(function);
+    changed |= join_chains(function, keep_latches);
     changed |= reorder(function);
     changed
 }
@@ -215,8 +227,13 @@ fn loops_without_back_edge(function: &mut Function) -> bool {
     changed
 }
 
-fn join_chains(function: &mut Function) -> bool {
+fn join_chains(function: &mut Function, keep_latches: bool) -> bool {
     let graph = Graph::new(function);
+    let latches: Vec<BlockId> = function
+        .blocks
+        .iter()
+        .filter_map(|b| Some(b.loop_?.latch))
+        .collect();
     let mut replacement = vec![None; function.values.len()];
     let mut into: Vec<BlockId> = (0..function.blocks.len() as u32).map(BlockId).collect();
     let mut changed = false;
@@ -229,7 +246,11 @@ fn join_chains(function: &mut Function) -> bool {
             let alone = graph.predecessors[next.index()].len() == 1;
             // Across a loop's border values pass through parameters.
             let same_loop = graph.loop_of[home.index()] == graph.loop_of[next.index()];
-            if !alone || !same_loop || next == home {
+            let kept = keep_latches
+                && latches.contains(&next)
+                && graph.predecessors[home.index()].len() > 1
+                && function.blocks[home.index()].loop_.is_none();
+            if !alone || !same_loop || next == home || kept {
                 break;
             }
             let Terminator::Jump(target) = std::mem::replace(

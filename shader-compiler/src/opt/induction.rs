@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::hoist::preheader;
-use crate::ir::{Binary, BlockId, Function, Graph, Inst, Op, Terminator, Type, Value};
+use crate::ir::{Binary, BlockId, Divergence, Function, Graph, Inst, Op, Terminator, Type, Value};
 
 /// Reduces in every loop; true if a counter was made.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -41,7 +41,12 @@ fn reduce(function: &mut Function, graph: &Graph, header: BlockId) -> bool {
     let outside = fixed_values(function, &body);
     let fixed = |value: &Value| outside[value.0 as usize];
     let steps = counters(function, header, latch, &fixed);
-    let affine = affine_values(function, header, &body, &steps, &fixed);
+    let divergence = Divergence::of(function, graph);
+    // A counter that is the same in all lanes stays so: a lane's part is added to it at its use, where it costs nothing.
+    let joins = |counter: &Value, by: &Value| {
+        fixed(by) && (divergence.uniform(*by) || !divergence.uniform(*counter))
+    };
+    let affine = affine_values(function, header, &body, &steps, &joins);
     let roots = roots(function, &body, &affine);
     for (root, affine) in &roots {
         make_counter(function, header, before, latch, *root, affine, &steps);
@@ -93,7 +98,7 @@ fn affine_values(
     header: BlockId,
     body: &[BlockId],
     steps: &[Option<Value>],
-    fixed: &impl Fn(&Value) -> bool,
+    joins: &impl Fn(&Value, &Value) -> bool,
 ) -> HashMap<Value, Affine> {
     let mut found = HashMap::new();
     let parameters = &function.blocks[header.index()].parameters;
@@ -109,8 +114,8 @@ fn affine_values(
                 continue;
             };
             let (from, by) = match op {
-                Binary::IAdd | Binary::IMul if found.contains_key(b) && fixed(a) => (b, a),
-                Binary::IAdd | Binary::IMul | Binary::Shl if fixed(b) => (a, b),
+                Binary::IAdd | Binary::IMul if found.contains_key(b) && joins(b, a) => (b, a),
+                Binary::IAdd | Binary::IMul | Binary::Shl if joins(a, b) => (a, b),
                 _ => continue,
             };
             if let Some(Affine { counter, chain }) = found.get(from) {

@@ -41,6 +41,7 @@ const PIPELINE: &[(&str, Pass)] = &[
     ("unroll", unroll_all),
     ("expand", locals::expand),
     ("locals", locals::run),
+    ("join", clean::blocks_at_last),
     ("flatten", flatten::run),
     ("contract", contract::run),
     ("hoist", hoist::run),

@@ -148,6 +148,17 @@ fn binary(walk: &mut Walk<'_>, op: Binary, a: Value, b: Value, ty: Type) -> Opti
             _ => {}
         }
     }
+    // A dot product takes a sum in.
+    if op == Binary::IAdd {
+        for (x, y) in [(a, b), (b, a)] {
+            if let Some(Op::Ternary(dot @ (Ternary::Dot4S | Ternary::Dot4U), [u, v, zero])) =
+                walk.definition(x)
+                && walk.bits(*zero) == Some(0)
+            {
+                return Some(To(Op::Ternary(*dot, [*u, *v, y])));
+            }
+        }
+    }
     // (x + c) + y = (x + y) + c: constants move outwards, where addresses take them in.
     if op == Binary::IAdd {
         for (x, y) in [(a, b), (b, a)] {
