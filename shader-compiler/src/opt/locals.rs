@@ -10,7 +10,7 @@
 use crate::ir::{BlockId, Function, Graph, Inst, Local, Op, Pred, Terminator, Type, Value};
 
 /// Elements among which a varying index may choose.
-const MOST_CHOICES: u32 = 32;
+pub(super) const MOST_CHOICES: u32 = 32;
 
 /// Makes values of all variables that allow it; true if there were any.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -48,8 +48,7 @@ pub(super) fn run(function: &mut Function) -> bool {
 }
 
 /// The variable that keeps a function from being compiled: one indexed by a value that varies, with too many elements.
-#[must_use]
-pub fn remaining(function: &Function) -> Option<&str> {
+pub(super) fn remaining(function: &Function) -> Option<&str> {
     let insts = function.blocks.iter().flat_map(|block| &block.insts);
     let mut locals = insts.filter_map(|inst| match inst.op {
         Op::LocalLoad(local, _) | Op::LocalStore(local, ..) => Some(local),

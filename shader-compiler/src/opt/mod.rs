@@ -20,9 +20,8 @@ mod simplify;
 mod unroll;
 mod vectorise;
 
+use crate::error::{Fault, Reason};
 use crate::ir::Function;
-
-pub use locals::remaining;
 
 /// A pass: true if it changed something.
 type Pass = fn(&mut Function) -> bool;
@@ -67,11 +66,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Runs all passes but those that `off` names. `trace` sees the function after each that changed it.
+///
+/// # Errors
+/// If a variable cannot become values: an array with a varying index and too many elements to choose among.
 pub fn run(
     function: &mut Function,
     off: &dyn Fn(&str) -> bool,
     trace: &mut dyn FnMut(&str, &Function),
-) {
+) -> Result<(), Fault> {
     simplify_fully(function, off, trace);
     for (name, pass) in PIPELINE {
         if !off(name) && pass(function) {
@@ -79,6 +81,15 @@ pub fn run(
             simplify_fully(function, off, trace);
         }
     }
+    if let Some(name) = locals::remaining(function) {
+        return Err(Fault::nowhere(Reason::Unsupported(format!(
+            "the variable `{name}` is an array of more than {} elements with an index that is not constant; write the \
+             loop so that it can be unrolled, or use workgroup memory",
+            locals::MOST_CHOICES
+        ))));
+    }
+    function.locals.clear();
+    Ok(())
 }
 
 fn simplify_fully(
