@@ -1,6 +1,6 @@
 //! Tidying up: what is not used, not reached, or not needed as a block of its own.
 
-use crate::ir::{BlockId, Function, Graph, Op, Target, Terminator, Value};
+use crate::ir::{Block, BlockId, Function, Graph, Loop, Op, Target, Terminator, Value};
 
 /// Drops operations whose results nobody uses. Uses are counted from what has an effect, so that a value which only feeds
 /// itself around a loop goes too, with its parameter.
@@ -74,6 +74,7 @@ fn live_values(function: &Function) -> Vec<bool> {
 /// Replaces parameters that are always given the same value (or themselves).
 pub(super) fn parameters(function: &mut Function) -> bool {
     let graph = Graph::new(function);
+    let homes = homes(function);
     let mut replacement = vec![None; function.values.len()];
     let mut changed = false;
     for index in 0..function.blocks.len() {
@@ -86,7 +87,7 @@ pub(super) fn parameters(function: &mut Function) -> bool {
         while place < function.blocks[index].parameters.len() {
             let parameter = function.blocks[index].parameters[place];
             match only_argument(function, &graph, block, place, &replacement) {
-                Some(value) if visible(function, &graph, value, block) => {
+                Some(value) if graph.sees(homes[value.0 as usize], block) => {
                     replacement[parameter.0 as usize] = Some(value);
                     remove_parameter(function, &graph, block, place);
                     changed = true;
@@ -128,14 +129,16 @@ fn only_argument(
     only
 }
 
-/// Whether `value` may be used in `block` without passing through a parameter.
-fn visible(function: &Function, graph: &Graph, value: Value, block: BlockId) -> bool {
-    let defines = |candidate: &crate::ir::Block| {
-        candidate.parameters.contains(&value)
-            || candidate.insts.iter().any(|i| i.result == Some(value))
-    };
-    let home = function.blocks.iter().position(defines);
-    home.is_some_and(|home| graph.sees(BlockId(home as u32), block))
+/// The block that defines each value.
+fn homes(function: &Function) -> Vec<BlockId> {
+    let mut homes = vec![BlockId(0); function.values.len()];
+    for (index, block) in function.blocks.iter().enumerate() {
+        let results = block.insts.iter().filter_map(|inst| inst.result);
+        for value in block.parameters.iter().copied().chain(results) {
+            homes[value.0 as usize] = BlockId(index as u32);
+        }
+    }
+    homes
 }
 
 fn remove_parameter(function: &mut Function, graph: &Graph, block: BlockId, place: usize) {
@@ -219,8 +222,22 @@ fn loops_without_back_edge(function: &mut Function) -> bool {
         // Breaks from nested branches would have no structure without the loop around them.
         let exits = &graph.predecessors[loop_.merge.index()];
         let plain = exits.iter().filter(|from| graph.reachable(**from)).count() <= 1;
-        if !goes_round && plain && graph.reachable(header) {
+        if goes_round || !graph.reachable(header) {
+            continue;
+        }
+        if plain {
             function.blocks[index].loop_ = None;
+            changed = true;
+        } else if graph.reachable(loop_.latch) {
+            // What was the latch leaves like the other exits; a block that nothing reaches stands in for it.
+            let latch = BlockId(function.blocks.len() as u32);
+            function.blocks.push(Block {
+                parameters: Vec::new(),
+                insts: Vec::new(),
+                terminator: Terminator::Unreachable,
+                loop_: None,
+            });
+            function.blocks[index].loop_ = Some(Loop { latch, ..loop_ });
             changed = true;
         }
     }

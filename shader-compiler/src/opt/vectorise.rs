@@ -112,7 +112,8 @@ fn observes(op: &Op, space: Space) -> bool {
 /// Two loads that may become one: their places in the block, the earlier in the block first.
 fn neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
     let insts = &function.blocks[block].insts;
-    let align = |value| alignment(function, value);
+    let known = function.definitions();
+    let align = |value| alignment(&known, value);
     for (first, inst) in insts.iter().enumerate() {
         let Some(place) = load_place(&inst.op) else {
             continue;
@@ -136,10 +137,8 @@ fn neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
 }
 
 /// A multiple of this is what the value is: as far as shifts, masks and sums tell.
-fn alignment(function: &Function, value: Value) -> u32 {
-    let known = function.definitions();
-    let of = |value: Value| trailing(&known, value, 8);
-    1 << of(value).min(16)
+fn alignment(known: &[Option<&Inst>], value: Value) -> u32 {
+    1 << trailing(known, value, 8).min(16)
 }
 
 fn trailing(known: &[Option<&Inst>], value: Value, depth: u32) -> u32 {
@@ -238,7 +237,8 @@ fn split(
 
 fn store_neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
     let insts = &function.blocks[block].insts;
-    let align = |value| alignment(function, value);
+    let known = function.definitions();
+    let align = |value| alignment(&known, value);
     for (first, inst) in insts.iter().enumerate() {
         let Some(place) = store_place(&inst.op) else {
             continue;
