@@ -151,9 +151,8 @@ impl Divergence {
                 changed |= self.propagate_parameters(function, graph, nesting, homes, block, meets);
                 for inst in &function.blocks[block.index()].insts {
                     let Some(result) = inst.result else { continue };
-                    let now = self.op_uniform(function, &inst.op)
-                        && !self.escapes_parted_loop(function, graph, nesting, block, result);
-                    changed |= self.set(result, now);
+                    // Uses behind a loop that lanes leave separately go through a parameter: the loop-closed form.
+                    changed |= self.set(result, self.op_uniform(function, &inst.op));
                 }
             }
         }
@@ -191,36 +190,6 @@ impl Divergence {
             changed |= self.set(parameter, now);
         }
         changed
-    }
-
-    /// Whether a value that is defined in `home` is used behind a loop around `home` that lanes leave separately. The
-    /// loop-closed form has no such uses but those of values that nobody moved yet.
-    fn escapes_parted_loop(
-        &self,
-        function: &Function,
-        graph: &Graph,
-        nesting: &Nesting,
-        home: BlockId,
-        value: Value,
-    ) -> bool {
-        let parted = |l: &usize| self.loops[nesting.loops[*l].header.index()].divergent_break;
-        let Some(outermost) = nesting.around(home).filter(parted).last() else {
-            return false;
-        };
-        let outside = graph.order.iter();
-        let outside = outside.filter(|block| !nesting.contains(outermost, **block));
-        let mut used = false;
-        for block in outside {
-            let block = &function.blocks[block.index()];
-            for inst in &block.insts {
-                used |= inst.op.uses().contains(&value);
-            }
-            block
-                .terminator
-                .clone()
-                .visit_uses(&mut |used_value| used |= *used_value == value);
-        }
-        used
     }
 
     fn op_uniform(&self, function: &Function, op: &Op) -> bool {
