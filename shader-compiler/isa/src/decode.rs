@@ -194,7 +194,7 @@ impl Decoder<'_> {
             Part::Offen => mods.offen = bit,
             Part::Idxen => mods.idxen = bit,
             Part::Opcode | Part::Code(_) | Part::Pair(_) | Part::Quad(_) => {}
-            Part::Sve | Part::DualX | Part::DualY | Part::DualDst => {}
+            Part::Tfe | Part::Sve | Part::DualX | Part::DualY | Part::DualDst => {}
         }
     }
 
@@ -226,6 +226,7 @@ impl Decoder<'_> {
                 self.inst.dst[1] = Operand::V((raw * 2) as u8);
                 Ok(())
             }
+            Part::Tfe if raw != 0 => Err(DecodeError::Rule(self.inst.op, Rule::Modifier("tfe"))),
             Part::Sve => {
                 let scratch = self.row.format == Format::Scratch;
                 if raw == 0 && scratch && self.inst.src[0] != Operand::None {

@@ -119,6 +119,7 @@ fn value(inst: &Inst, row: &Row, part: Part, width: u8) -> u32 {
         Part::Gds => u32::from(mods.gds),
         Part::Offen => u32::from(mods.offen),
         Part::Idxen => u32::from(mods.idxen),
+        Part::Tfe => 0,
         Part::Sve => u32::from(row.format == Format::Scratch && inst.src[0] != Operand::None),
         Part::DualX => inst.dual.map_or(0, |dual| u32::from(dual.x.row().dual)),
         Part::DualY => inst.dual.map_or(0, |dual| u32::from(dual.y.row().dual)),

@@ -36,6 +36,8 @@ pub(crate) enum Part {
     Gds,
     Offen,
     Idxen,
+    /// MUBUF: a status word follows the data (sparse resources; not for compute).
+    Tfe,
     /// Scratch: an address register is used.
     Sve,
     DualX,
@@ -61,7 +63,7 @@ pub(crate) struct Layout {
 
 use Part::{
     Abs, Clamp, Code, Dlc, DualDst, DualX, DualY, Gds, Glc, Idxen, Neg, Offen, Omod, OpSel,
-    OpSelHi, OpSelHi2, Opcode, Pair, Quad, Signed, Slc, Sve, Unsigned,
+    OpSelHi, OpSelHi2, Opcode, Pair, Quad, Signed, Slc, Sve, Tfe, Unsigned,
 };
 use Place::{Dst0, Dst1, Src0, Src1, Src2, Src3};
 
@@ -298,7 +300,7 @@ const MUBUF_LOAD: Layout = layout(2, 0xe000_0000, 0xfc00_0000, &mubuf(Dst0));
 /// MUBUF whose data register is a source (and the destination too, of an atomic that returns).
 const MUBUF_STORE: Layout = layout(2, 0xe000_0000, 0xfc00_0000, &mubuf(Src1));
 
-const fn mubuf(data: Place) -> [Bits; 11] {
+const fn mubuf(data: Place) -> [Bits; 12] {
     [
         Bits(Opcode, 18, 8),
         Bits(Glc, 14, 1),
@@ -308,6 +310,7 @@ const fn mubuf(data: Place) -> [Bits; 11] {
         Bits(Code(Src0), 32, 8),
         Bits(Code(data), 40, 8),
         Bits(Quad(Src2), 48, 5),
+        Bits(Tfe, 53, 1),
         Bits(Offen, 54, 1),
         Bits(Idxen, 55, 1),
         Bits(Code(Src3), 56, 8),

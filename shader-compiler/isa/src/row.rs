@@ -110,7 +110,7 @@ pub enum Field {
     Ssrc,
     /// A scalar register tuple in a field that holds no constants (SMEM base, MUBUF descriptor).
     Sreg,
-    /// Vector register.
+    /// Vector register. In source 1 of VOP2 and VOPC, of the one-word form only: their VOP3 forms take any source there.
     Vgpr,
     /// Vector ALU source: VGPR, SGPR, constant, and in src0 or VOP3 a literal.
     Src,

@@ -166,7 +166,11 @@ fn operand(inst: &Inst, row: &Row, place: Place) -> Result<(), Rule> {
         };
     }
     if !fits(inst, row, place, slot) {
-        return Err(Rule::Field(place, slot.field, operand));
+        return Err(Rule::Field(
+            place,
+            field_of(inst, row, place, slot),
+            operand,
+        ));
     }
     match operand {
         Operand::S(first) if !scalar_tuple(first, dwords) => {
@@ -216,6 +220,15 @@ const fn is_number(code: u8) -> bool {
     matches!(code, 128..=208 | 240..=248)
 }
 
+/// What the field of this encoding can hold: source 1 of VOP2 and VOPC, a vector register there, is free in VOP3.
+pub(crate) fn field_of(inst: &Inst, row: &Row, place: Place, slot: Slot) -> Field {
+    let promoted = inst.encoding == Encoding::Vop3 && row.format != Format::Vop1;
+    if promoted && place == Place::Src1 && slot.field == Field::Vgpr {
+        return Field::Src;
+    }
+    slot.field
+}
+
 /// Whether the field can hold the operand.
 fn fits(inst: &Inst, row: &Row, place: Place, slot: Slot) -> bool {
     let operand = inst.get(place);
@@ -225,7 +238,7 @@ fn fits(inst: &Inst, row: &Row, place: Place, slot: Slot) -> bool {
     let vector = matches!(operand, Operand::V(_));
     let literal = matches!(operand, Operand::Literal(_));
     let native = inst.encoding == Encoding::Native;
-    match slot.field {
+    match field_of(inst, row, place, slot) {
         Field::Sdst if row.format == Format::Smem => {
             matches!(operand, Operand::S(0..=107 | 124))
         }
@@ -429,6 +442,12 @@ fn constant_bus(inst: &Inst, row: &Row) -> Result<(), Rule> {
             Operand::Inline(code) => !is_number(code),
             Operand::Literal(_) => true,
             Operand::V(_) | Operand::None => false,
+        };
+        // A register is one value, whatever its width, only if it has no number.
+        let dwords = if matches!(operand, Operand::Inline(_)) {
+            0
+        } else {
+            dwords
         };
         if counts && !seen[..found].contains(&(operand, dwords)) {
             seen[found] = (operand, dwords);

@@ -1,6 +1,6 @@
 //! Encoder against decoder, without an outside opinion: that is in `tests/llvm_mc.rs`.
 
-use crate::{DecodeError, Inst, Op, Operand, Rigor, decode, encode};
+use crate::{DecodeError, Inst, Op, Operand, Rigor, assemble, decode, encode};
 
 /// xorshift64*, by Vigna: the seed is printed by the tests that use it.
 struct Random(u64);
@@ -89,4 +89,126 @@ fn an_unaligned_pair_is_refused_by_name() {
     let inst = Inst::new(Op::S_MOV_B64, &[Operand::S(1)], &[Operand::S(2)]);
     let error = encode(&inst).expect_err("s[1:2] is no pair").to_string();
     assert!(error.starts_with("s_mov_b64: destination 0"), "{error}");
+}
+
+#[test]
+fn random_text_never_panics() {
+    let seed = 0x0dd_ba11_5eed;
+    println!("seed {seed:#x}");
+    let mut random = Random(seed);
+    let pieces = [
+        "v_add_f32",
+        "_e32",
+        "_e64",
+        "_dpp",
+        "s_",
+        "v_dual_mov_b32",
+        "ds_load_2addr_b32",
+        " ",
+        " ",
+        ", ",
+        ",",
+        "v1",
+        "v[2:3]",
+        "v[300:1]",
+        "s[4:7]",
+        "vcc_lo",
+        "-",
+        "|",
+        "neg(",
+        "(",
+        ")",
+        "[",
+        "]",
+        "::",
+        ":",
+        "0x",
+        "0xffffffffffffffff",
+        "-16",
+        "1.0",
+        "1e400",
+        "0.15915494",
+        "op_sel:[1,0]",
+        "quad_perm:[0,1,2,3]",
+        "dpp8:[",
+        "row_mask:0x",
+        "offset:",
+        "swizzle(",
+        "\"",
+        "p",
+        "hwreg(",
+        "sendmsg(",
+        "vmcnt(",
+        "label",
+        "\n",
+        ";",
+        "//",
+        "é",
+        "\u{10ffff}",
+        "s_waitcnt",
+        "s_branch",
+        "clamp",
+        "mul:2",
+    ];
+    for _ in 0..100_000 {
+        let length = random.next() % 12;
+        let text: String = (0..length)
+            .map(|_| pieces[random.next() as usize % pieces.len()])
+            .collect();
+        let _ = assemble(&text);
+    }
+    // Real instructions with one byte changed.
+    for &op in Op::ALL.iter().filter(|op| **op != Op::V_DUAL) {
+        let text = Inst::new(op, &[Operand::V(1)], &[Operand::V(2), Operand::V(3)]).to_string();
+        for _ in 0..50 {
+            let mut bytes = text.clone().into_bytes();
+            let at = random.next() as usize % bytes.len();
+            bytes[at] = (random.next() % 128) as u8;
+            let _ = assemble(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+#[test]
+fn labels_become_distances_in_dwords() {
+    let text = "start: s_nop 0\n v_add_f32 v0, 0x1234, v1 ; two dwords\n s_cbranch_scc1 start\n s_branch end // on\n\
+                s_nop 1\nend:\n s_endpgm";
+    let insts = assemble(text).expect("it assembles");
+    assert_eq!([insts[2].imm, insts[3].imm], [0xfffc, 1]);
+    let error = assemble("s_nop 0\ns_branch nowhere").expect_err("there is no such label");
+    assert_eq!(error.to_string(), "line 2: label nowhere is not defined");
+}
+
+#[test]
+fn errors_name_line_and_rule() {
+    for (text, expected) in [
+        ("\ns_add_f32 s0, s1, s2", "line 2: no instruction s_add_f32"),
+        (
+            "v_add_f32 v0, v1",
+            "line 1: 2 operands, but the instruction has 3",
+        ),
+        (
+            "v_add_f32_e32 v0, v1, s2",
+            "line 1: v_add_f32: source 1 cannot be S(2): the field is Vgpr",
+        ),
+        (
+            "v_fma_f32 v0, s1, s2, s3",
+            "line 1: v_fma_f32: 3 scalar registers and literals; the constant bus delivers 2",
+        ),
+        (
+            "v_dual_mov_b32 v0, v1 :: v_dual_mov_b32 v2, v2",
+            "line 1: v_dual: one destination of VOPD must be even and the other odd",
+        ),
+        (
+            "v_dual_mov_b32 v0, v1 :: v_dual_mov_b32 v3, v5",
+            "line 1: v_dual: source 0 and source 2 of VOPD lie in one bank",
+        ),
+        (
+            "global_load_b32 v0, v1, s[2:3] offset:4096",
+            "line 1: global_load_b32: immediate 4096 is not in -4096..=4095",
+        ),
+    ] {
+        let error = assemble(text).expect_err(text);
+        assert_eq!(error.to_string(), expected);
+    }
 }

@@ -209,10 +209,8 @@ fn value(text: &str, ty: Ty) -> Option<(u64, Option<u32>)> {
     let float: f64 = text.parse().ok().filter(|_| looks && text.contains('.'))?;
     if ty.is_16() || ty.halves() {
         // Only the floats that have a constant: there is no need to round to f16 here.
-        let known = symbols::FLOATS
-            .iter()
-            .find(|known| f64::from_bits(known.4) == float);
-        return known.map(|known| (u64::from(known.2), None));
+        let known = symbols::FLOATS.iter().find(|known| known.0 == text);
+        return known.map(|known| (u64::from(known.2), Some(u32::from(known.2))));
     }
     if ty.dwords() > 1 {
         let bits = float.to_bits();

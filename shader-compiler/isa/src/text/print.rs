@@ -306,11 +306,13 @@ fn halves_and_signs(inst: &Inst, row: &Row, f: &mut fmt::Formatter<'_>) -> fmt::
     };
     if row.format != Format::Vop3p {
         if mods.op_sel != 0 && !one_word {
-            // A compare has no half of a register as its result, nor has the selection of lanes.
-            let result = (row.accepts.op_sel >> 3 != 0).then_some(mods.op_sel >> 3);
-            // An accumulator is listed as a third source; its half is that of the destination.
+            // A compare has no half of a register as its result, nor has the selection of lanes, which lists two sources.
+            // An accumulator is listed as a third; its half is that of the destination.
+            let accepts = row.accepts.op_sel;
+            let wrong = mods.op_sel & !accepts != 0;
+            let result = (accepts >> 3 != 0 || wrong).then_some(mods.op_sel >> 3);
             let sources = sources + usize::from(row.effects.reads_dst && row.vop3);
-            let sources = sources.min(if row.accepts.op_sel == 3 { 2 } else { 3 });
+            let sources = if accepts == 3 && !wrong { 2 } else { sources };
             list("op_sel", mods.op_sel, sources, result)?;
         }
         return Ok(());

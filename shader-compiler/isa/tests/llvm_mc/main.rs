@@ -3,11 +3,14 @@
 mod cases;
 mod llvm;
 mod quirks;
+mod stricter;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use gfx1100_isa::{Encoding, Inst, Op, Rigor, assemble_words, decode, encode};
+use gfx1100_isa::{
+    DecodeError, Encoding, Inst, Op, Operand, Rigor, Rule, assemble_words, decode, encode,
+};
 use llvm::Halves;
 
 /// Every row in each of its encodings.
@@ -38,7 +41,7 @@ impl Complaints {
     fn add(&mut self, kind: String, example: String) {
         let (count, examples) = self.0.entry(kind).or_default();
         *count += 1;
-        if examples.len() < 12 {
+        if examples.len() < 8 {
             examples.push(example);
         }
     }
@@ -145,4 +148,189 @@ fn with_llvm(insts: &[Inst], halves: Halves) -> Result<Vec<Quarrel>> {
         });
     }
     Ok(quarrels)
+}
+
+/// What our encoder refuses, LLVM refuses too, or it is known why not.
+#[test]
+fn refusals() -> Result<()> {
+    let mut illegal: Vec<Inst> = forms()
+        .into_iter()
+        .flat_map(|(op, encoding)| cases::of(op, encoding).illegal)
+        .collect();
+    illegal.extend(
+        cases::duals()
+            .into_iter()
+            .filter(|inst| encode(inst).is_err()),
+    );
+    // Some are illegal in a way that the text has no words for.
+    let mut texts = BTreeMap::new();
+    for inst in &illegal {
+        let text = inst.to_string();
+        // LLVM takes what is no operand for a symbol.
+        let nameless = text.contains("none") || text.contains("code");
+        if !nameless && assemble_words(&text).is_err() {
+            texts.insert(text, *inst);
+        }
+    }
+    let (texts, insts): (Vec<String>, Vec<Inst>) = texts.into_iter().unzip();
+    println!("{} refusals", texts.len());
+    let mut complaints = Complaints::default();
+    let mut seen = vec![0; stricter::TEXTS.len()];
+    for ((text, inst), answer) in texts
+        .iter()
+        .zip(&insts)
+        .zip(llvm::assemble(&texts, Halves::Whole)?)
+    {
+        let Ok(bytes) = answer else {
+            continue;
+        };
+        let rule = encode(inst).expect_err("it was refused before").rule;
+        match stricter::TEXTS
+            .iter()
+            .position(|known| (known.applies)(inst, rule))
+        {
+            Some(known) => seen[known] += 1,
+            None => complaints.add(
+                format!("LLVM takes what breaks {}", kind(&rule)),
+                format!("{text}: {bytes:x?}"),
+            ),
+        }
+    }
+    for (known, count) in stricter::TEXTS.iter().zip(seen) {
+        println!("{count} times: {}", known.reason);
+        if count == 0 {
+            complaints.add("LLVM takes this no more".into(), known.reason.into());
+        }
+    }
+    complaints.settle();
+    Ok(())
+}
+
+/// The variant of a rule.
+fn kind(rule: &Rule) -> String {
+    let text = format!("{rule:?}");
+    if let Rule::Field(place, field, operand) = rule {
+        let operand = match operand {
+            Operand::Inline(128..=208) => "integer".to_string(),
+            Operand::Inline(240..=248) => "float".to_string(),
+            Operand::Inline(_) => "special".to_string(),
+            Operand::S(0..=107) => "SGPR".to_string(),
+            Operand::Literal(_) => "literal".to_string(),
+            operand => format!("{operand:?}"),
+        };
+        return format!("Field: {operand} as {field:?} of {place:?}");
+    }
+    let end = if text.starts_with("Modifier") {
+        text.len()
+    } else {
+        text.find(['(', ' ']).unwrap_or(text.len())
+    };
+    text[..end].to_string()
+}
+
+/// xorshift64*, by Vigna.
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+}
+
+/// Every opcode of every format, with operands at random: what we decode, LLVM decodes; what LLVM decodes and we do not is
+/// known by name or rule.
+#[test]
+fn opcode_space() -> Result<()> {
+    // Prefix, place and width of the opcode, dwords.
+    const FORMATS: &[(u32, u32, u32, usize)] = &[
+        (0x8000_0000, 23, 7, 1),
+        (0xb000_0000, 23, 5, 1),
+        (0xbe80_0000, 8, 8, 1),
+        (0xbf00_0000, 16, 7, 1),
+        (0xbf80_0000, 16, 7, 1),
+        (0xf400_0000, 18, 8, 2),
+        (0x7e00_0000, 9, 8, 1),
+        (0x7c00_0000, 17, 8, 1),
+        (0x0000_0000, 25, 6, 1),
+        (0xd400_0000, 16, 10, 2),
+        (0xcc00_0000, 16, 7, 2),
+        (0xc800_0000, 17, 9, 2),
+        (0xd800_0000, 18, 8, 2),
+        (0xdc00_0000, 16, 9, 2),
+        (0xe000_0000, 18, 8, 2),
+    ];
+    let mut seed = 0x1234_5678_9abc_def1;
+    println!("seed {seed:#x}");
+    let mut questions = Vec::new();
+    for &(prefix, low, width, dwords) in FORMATS {
+        for opcode in 0..1_u32 << width {
+            for round in 0..48 {
+                questions.push(stricter::random_instruction(
+                    prefix | opcode << low,
+                    ((1 << width) - 1) << low,
+                    prefix,
+                    dwords,
+                    round,
+                    || random(&mut seed) as u32,
+                ));
+            }
+        }
+    }
+    println!("{} questions", questions.len());
+    let mut complaints = Complaints::default();
+    let mut seen = vec![0; stricter::LEFT_OUT.len()];
+    let mut refused = Vec::new();
+    for (question, text) in questions
+        .iter()
+        .zip(llvm::disassemble(&questions, Halves::Whole)?)
+    {
+        match (decode(question, Rigor::Strict), text) {
+            (Ok((inst, used)), None)
+                if used == question.len()
+                    && !quirks::has_named_halves(&inst)
+                    && !quirks::QUIRKS.iter().any(|quirk| (quirk.applies)(&inst)) =>
+            {
+                complaints.add("we decode alone".into(), format!("{inst}: {question:x?}"));
+            }
+            (Err(error @ (DecodeError::Opcode(..) | DecodeError::Format(_))), Some(text)) => {
+                let name = text.split(' ').next().unwrap_or_default();
+                let known = stricter::LEFT_OUT
+                    .iter()
+                    .position(|known| (known.names)(name));
+                match known {
+                    Some(known) => seen[known] += 1,
+                    None => complaints.add(
+                        format!("LLVM decodes alone: {error}"),
+                        format!("{text}: {question:x?}"),
+                    ),
+                }
+            }
+            (Err(error), Some(text)) => refused.push((error, question, text)),
+            _ => {}
+        }
+    }
+    // LLVM rounds tuples down and forgets fields that have no meaning: what it assembles is then something else.
+    let texts: Vec<String> = refused.iter().map(|refused| refused.2.clone()).collect();
+    let mut lost = 0;
+    for ((error, question, text), answer) in refused
+        .into_iter()
+        .zip(llvm::assemble(&texts, Halves::Whole)?)
+    {
+        if answer.as_ref() != Ok(question) {
+            lost += 1;
+        } else if !stricter::decodes_otherwise(&error, &text) {
+            complaints.add(
+                "LLVM decodes alone".into(),
+                format!("{error}: {text}: {question:x?}"),
+            );
+        }
+    }
+    println!("{lost} times LLVM does not assemble what it prints to what it read");
+    for (known, count) in stricter::LEFT_OUT.iter().zip(seen) {
+        println!("{count} times left out: {}", known.reason);
+        if count == 0 {
+            complaints.add("LLVM decodes none of these".into(), known.reason.into());
+        }
+    }
+    complaints.settle();
+    Ok(())
 }
