@@ -8,8 +8,10 @@ mod launch;
 pub mod machine;
 mod object;
 pub mod opt;
+mod pipeline;
 pub mod select;
 
 pub use error::{Error, Fault, Reason, position};
 pub use launch::Launch;
 pub use object::{Arguments, Binding, CodeObject, DESCRIPTOR_BYTES, Statistics, descriptor};
+pub use pipeline::{Options, compile, kernel, pass_names};

@@ -1,0 +1,181 @@
+//! The whole way from WGSL to code objects, as a flat list of calls: each stage is a module that can be read alone.
+
+use crate::error::{Error, Fault, Reason};
+use crate::machine::code::{self, Code};
+use crate::machine::{self, allocate, emit, statistics};
+use crate::object::{Arguments, CodeObject};
+use crate::{front, ir, launch::Launch, opt, select};
+
+/// VGPRs that a wave can name.
+const VGPRS: u32 = 256;
+/// Bytes of workgroup memory that a workgroup can have.
+const LDS_BYTES: u32 = 65536;
+/// Invocations of a workgroup, at most.
+const INVOCATIONS: u32 = 1024;
+
+/// A pass on allocated code.
+type CodePass = fn(&mut Code);
+
+/// Passes on allocated code, in order. What follows dual issue must not change which instructions stand beside which.
+const CODE_PASSES: &[(&str, CodePass)] = &[
+    ("shrink", machine::shrink::run),
+    ("branches", machine::branches::run),
+    ("dual", machine::dual::run),
+    ("release", machine::release::run),
+    ("waits", machine::waits::run),
+    ("hazards", machine::hazards::run),
+    ("delay", machine::delay::run),
+    ("clauses", machine::clauses::run),
+];
+
+/// What a caller may ask of the compiler.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// Values of `override` constants, by name.
+    pub overrides: Vec<(String, f64)>,
+    /// Compile only the entry point of this name.
+    pub entry_point: Option<&'a str>,
+    /// Passes to leave out, by name ([`pass_names`]): to find the one that broke something.
+    pub off: Vec<String>,
+    /// Called with the name of each stage that has changed the kernel, and its text.
+    pub trace: Option<&'a mut dyn FnMut(&str, &dyn std::fmt::Display)>,
+}
+
+/// Names of all passes that [`Options::off`] takes.
+pub fn pass_names() -> impl Iterator<Item = &'static str> {
+    let codes = CODE_PASSES.iter().map(|(name, _)| *name);
+    opt::names().chain(["schedule"]).chain(codes)
+}
+
+/// Compiles the entry points of a WGSL module. `file` is its name in messages.
+///
+/// # Errors
+/// Invalid WGSL, something that this compiler does not support, or a kernel that needs more of a resource than the machine
+/// has; with file, line and reason.
+pub fn compile(
+    source: &str,
+    file: &str,
+    options: &mut Options<'_>,
+) -> Result<Vec<CodeObject>, Error> {
+    let locate = |fault: Fault| fault.locate(file, source);
+    let words = front::spirv(source, &options.overrides).map_err(locate)?;
+    let functions = front::functions(&words, source).map_err(locate)?;
+    let wanted = |function: &ir::Function| {
+        let name = options.entry_point;
+        name.is_none_or(|name| name == function.name)
+    };
+    let functions: Vec<ir::Function> = functions.into_iter().filter(wanted).collect();
+    if functions.is_empty() {
+        let name = options.entry_point.unwrap_or("any name");
+        let message = format!("a module with an entry point of {name}");
+        return Err(locate(Fault::nowhere(Reason::Unsupported(format!(
+            "compiling needs {message}"
+        )))));
+    }
+    let mut objects = Vec::new();
+    for function in functions {
+        objects.push(kernel(function, options).map_err(locate)?);
+    }
+    Ok(objects)
+}
+
+/// Compiles one function of the front end.
+///
+/// # Errors
+/// As [`compile`].
+pub fn kernel(mut function: ir::Function, options: &mut Options<'_>) -> Result<CodeObject, Fault> {
+    let off = std::mem::take(&mut options.off);
+    let result = stages(&mut function, &off, &mut |stage, text| {
+        if let Some(trace) = &mut options.trace {
+            trace(stage, text);
+        }
+    });
+    options.off = off;
+    result
+}
+
+fn stages(
+    function: &mut ir::Function,
+    off: &[String],
+    trace: &mut dyn FnMut(&str, &dyn std::fmt::Display),
+) -> Result<CodeObject, Fault> {
+    let off = |name: &str| off.iter().any(|other| other == name);
+    check_size(function)?;
+    verify(function, "front")?;
+    trace("front", function);
+    let mut broken = Ok(());
+    opt::run(function, &off, &mut |pass, function| {
+        trace(pass, function);
+        if cfg!(debug_assertions) && broken.is_ok() {
+            broken = ir::verify(function).map_err(|what| format!("{pass}: {what}"));
+        }
+    })?;
+    broken.map_err(|what| Fault::broken("opt", what))?;
+    verify(function, "opt")?;
+
+    let mut selected = select::select(function)?;
+    trace("select", &selected);
+    if !off("schedule") {
+        machine::schedule::run(&mut selected);
+        trace("schedule", &selected);
+    }
+    let allocated = allocate::allocate(selected)?;
+    let mut code = Code::from_allocated(&allocated)?;
+    trace("allocate", &code);
+    for (name, pass) in CODE_PASSES {
+        if !off(name) {
+            pass(&mut code);
+            code::validate(&code, name)?;
+            trace(name, &code);
+        }
+    }
+    finish(function, &code)
+}
+
+fn verify(function: &ir::Function, pass: &'static str) -> Result<(), Fault> {
+    ir::verify(function).map_err(|what| Fault::broken(pass, what))
+}
+
+fn limit(what: &'static str, needed: u32, available: u32) -> Result<(), Fault> {
+    if needed <= available {
+        return Ok(());
+    }
+    Err(Fault::nowhere(Reason::TooMuch {
+        what,
+        needed,
+        available,
+    }))
+}
+
+fn check_size(function: &ir::Function) -> Result<(), Fault> {
+    let invocations = function.workgroup_size.iter().product();
+    limit("invocations in a workgroup", invocations, INVOCATIONS)?;
+    limit(
+        "bytes of workgroup memory",
+        function.shared_bytes,
+        LDS_BYTES,
+    )
+}
+
+fn finish(function: &ir::Function, code: &Code) -> Result<CodeObject, Fault> {
+    let launch = Launch::of(function);
+    let emitted = emit::run(code)?;
+    let (vgprs, sgprs) = emit::registers(code);
+    limit("VGPRs", vgprs, VGPRS)?;
+    let threads = function.workgroup_size.iter().product();
+    Ok(CodeObject {
+        name: function.name.clone(),
+        statistics: statistics::count(code, vgprs, function.shared_bytes, threads),
+        code: emitted.code,
+        code_bytes: emitted.code_bytes,
+        sources: emitted.sources,
+        vgprs,
+        sgprs,
+        user_sgprs: launch.user_sgprs,
+        workgroup_ids: launch.workgroup_ids,
+        local_id_components: launch.local_id_components,
+        lds_bytes: function.shared_bytes,
+        workgroup_size: function.workgroup_size,
+        arguments: Arguments::of(function),
+    })
+}
