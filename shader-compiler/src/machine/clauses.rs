@@ -49,3 +49,57 @@ pub fn run(code: &mut Code) {
         block.lines = lines;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::machine::testing::{check, unchanged};
+
+    #[test]
+    fn runs_of_one_kind_are_marked() {
+        check(
+            run,
+            "buffer_load_b32 v0, v9, s[4:7], 0 offen
+             buffer_load_b128 v[4:7], v9, s[4:7], 0 offen offset:16
+             v_add_f32 v1, v2, v3
+             s_load_b32 s0, s[2:3], null
+             s_buffer_load_b32 s1, s[4:7], null
+             s_load_b32 s8, s[2:3], null
+             buffer_store_b32 v0, v9, s[4:7], 0 offen
+             buffer_store_b32 v1, v9, s[4:7], 0 offen",
+            "s_clause 0x1
+             buffer_load_b32 v0, v9, s[4:7], 0 offen
+             buffer_load_b128 v[4:7], v9, s[4:7], 0 offen offset:16
+             v_add_f32 v1, v2, v3
+             s_clause 0x2
+             s_load_b32 s0, s[2:3], null
+             s_buffer_load_b32 s1, s[4:7], null
+             s_load_b32 s8, s[2:3], null
+             s_clause 0x1
+             buffer_store_b32 v0, v9, s[4:7], 0 offen
+             buffer_store_b32 v1, v9, s[4:7], 0 offen",
+        );
+    }
+
+    #[test]
+    fn single_ones_are_not() {
+        unchanged(
+            run,
+            "buffer_load_b32 v0, v9, s[4:7], 0 offen
+             buffer_store_b32 v0, v9, s[4:7], 0 offen
+             s_load_b32 s0, s[2:3], null
+             ds_load_b32 v1, v2       ; LDS gains nothing
+             ds_load_b32 v3, v2",
+        );
+    }
+
+    #[test]
+    fn long_runs_are_cut_at_32() {
+        let load = "buffer_load_b32 v0, v9, s[4:7], 0 offen\n";
+        check(
+            run,
+            &load.repeat(33),
+            &["s_clause 0x1f\n", &load.repeat(32), load].concat(),
+        );
+    }
+}

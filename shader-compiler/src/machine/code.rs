@@ -7,6 +7,8 @@
 //! - Every instruction is one that the encoder takes; what no encoder checks but the hardware asks is checked here:
 //!   `v_mad_u64_u32` must not write what it reads.
 
+use std::fmt;
+
 use gfx1100_isa::{Class, Encoding, Inst, Mods, Op, Operand, encode};
 
 use super::spans::{Span, results, sources};
@@ -260,4 +262,20 @@ fn broken_rule(code: &Code, line: &Line, branched: u8) -> Option<&'static str> {
         }
     }
     None
+}
+
+impl fmt::Display for Code {
+    /// As assembly: blocks are labels `bN`, branches name them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, block) in self.blocks.iter().enumerate() {
+            writeln!(f, "b{n}:")?;
+            for line in &block.lines {
+                match line.target {
+                    Some(BlockId(target)) => writeln!(f, "    {} b{target}", line.inst.op.row().name)?,
+                    None => writeln!(f, "    {}", line.inst)?,
+                }
+            }
+        }
+        Ok(())
+    }
 }

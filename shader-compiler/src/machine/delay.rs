@@ -179,3 +179,92 @@ fn merged(lines: Vec<Line>) -> Vec<Line> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::machine::testing::{check, unchanged};
+
+    #[test]
+    fn the_hint_counts_back_to_what_is_read() {
+        check(
+            run,
+            "v_mul_f32 v0, v1, v2
+             v_add_f32 v3, v0, v4",
+            "v_mul_f32 v0, v1, v2
+             s_delay_alu instid0(VALU_DEP_1)
+             v_add_f32 v3, v0, v4",
+        );
+        check(
+            run,
+            "v_mul_f32 v0, v1, v2
+             v_mul_f32 v5, v1, v2
+             v_mul_f32 v6, v1, v2
+             v_add_f32 v3, v0, v4",
+            "v_mul_f32 v0, v1, v2
+             v_mul_f32 v5, v1, v2
+             v_mul_f32 v6, v1, v2
+             s_delay_alu instid0(VALU_DEP_3)
+             v_add_f32 v3, v0, v4",
+        );
+        // Five cycles later it is there.
+        unchanged(
+            run,
+            "v_mul_f32 v0, v1, v2
+             v_mul_f32 v5, v1, v2
+             v_mul_f32 v6, v1, v2
+             v_mul_f32 v7, v1, v2
+             v_mul_f32 v8, v1, v2
+             v_add_f32 v3, v0, v4",
+        );
+        unchanged(
+            run,
+            "v_mul_f32 v0, v1, v2
+             buffer_store_b32 v0, v9, s[4:7], 0 offen",
+        );
+    }
+
+    #[test]
+    fn kinds_have_ids_of_their_own() {
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_add_f32 v3, v0, v4",
+            "v_exp_f32 v0, v1
+             s_delay_alu instid0(TRANS32_DEP_1)
+             v_add_f32 v3, v0, v4",
+        );
+        check(
+            run,
+            "s_add_u32 s0, s1, s2
+             v_add_f32 v3, s0, v4",
+            "s_add_u32 s0, s1, s2
+             s_delay_alu instid0(SALU_CYCLE_1)
+             v_add_f32 v3, s0, v4",
+        );
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_mul_f32 v5, v1, v2
+             v_add_f32 v3, v0, v5",
+            "v_exp_f32 v0, v1
+             v_mul_f32 v5, v1, v2
+             s_delay_alu instid0(TRANS32_DEP_1) | instskip(SAME) | instid1(VALU_DEP_1)
+             v_add_f32 v3, v0, v5",
+        );
+    }
+
+    #[test]
+    fn hints_that_stand_close_share_an_instruction() {
+        check(
+            run,
+            "v_mul_f32 v0, v1, v2
+             v_add_f32 v3, v0, v4
+             v_add_f32 v5, v3, v4",
+            "v_mul_f32 v0, v1, v2
+             s_delay_alu instid0(VALU_DEP_1) | instskip(NEXT) | instid1(VALU_DEP_1)
+             v_add_f32 v3, v0, v4
+             v_add_f32 v5, v3, v4",
+        );
+    }
+}

@@ -197,3 +197,179 @@ pub fn run(code: &mut Code) {
         block.lines = lines;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::machine::testing::{check, unchanged};
+
+    #[test]
+    fn a_transcendental_needs_six_valu_or_two_of_its_kind_or_memory() {
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_add_f32 v2, v0, v0",
+            "v_exp_f32 v0, v1
+             s_waitcnt_depctr 0xfff   ; VALUTransUse
+             v_add_f32 v2, v0, v0",
+        );
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_mov_b32 v3, 0
+             v_mov_b32 v4, 0
+             v_mov_b32 v5, 0
+             v_mov_b32 v6, 0
+             v_mov_b32 v7, 0
+             v_add_f32 v2, v0, v0",
+            "v_exp_f32 v0, v1
+             v_mov_b32 v3, 0
+             v_mov_b32 v4, 0
+             v_mov_b32 v5, 0
+             v_mov_b32 v6, 0
+             v_mov_b32 v7, 0
+             s_waitcnt_depctr 0xfff   ; five are one too few
+             v_add_f32 v2, v0, v0",
+        );
+        unchanged(
+            run,
+            "v_exp_f32 v0, v1
+             v_mov_b32 v3, 0
+             v_mov_b32 v4, 0
+             v_mov_b32 v5, 0
+             v_mov_b32 v6, 0
+             v_mov_b32 v7, 0
+             v_mov_b32 v8, 0
+             v_add_f32 v2, v0, v0",
+        );
+        // Two transcendentals in between; the one in front of the last is itself too near.
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_exp_f32 v3, v1
+             v_exp_f32 v4, v1
+             v_add_f32 v2, v0, v0
+             v_add_f32 v2, v3, v3",
+            "v_exp_f32 v0, v1
+             v_exp_f32 v3, v1
+             v_exp_f32 v4, v1
+             v_add_f32 v2, v0, v0
+             s_waitcnt_depctr 0xfff
+             v_add_f32 v2, v3, v3",
+        );
+        unchanged(
+            run,
+            "v_exp_f32 v0, v1
+             ds_store_b32 v8, v9      ; memory instructions wait for the VALU
+             v_add_f32 v2, v0, v0",
+        );
+        // Scalar instructions do not count; one wait serves all.
+        check(
+            run,
+            "v_exp_f32 v0, v1
+             v_rcp_f32 v3, v1
+             s_mov_b32 s0, 0
+             v_add_f32 v2, v0, v3
+             v_add_f32 v2, v0, v3",
+            "v_exp_f32 v0, v1
+             v_rcp_f32 v3, v1
+             s_mov_b32 s0, 0
+             s_waitcnt_depctr 0xfff
+             v_add_f32 v2, v0, v3
+             v_add_f32 v2, v0, v3",
+        );
+        // Written again by another instruction, the register is no transcendental's any more.
+        unchanged(
+            run,
+            "v_exp_f32 v0, v1
+             v_mov_b32 v0, 0
+             v_add_f32 v2, v0, v0",
+        );
+    }
+
+    #[test]
+    fn permlane_after_cmpx_needs_a_valu_that_is_not_discarded() {
+        check(
+            run,
+            "v_cmpx_lt_u32 v0, v1
+             v_permlane16_b32 v2, v3, s0, s1",
+            "v_cmpx_lt_u32 v0, v1
+             v_mov_b32 v3, v3         ; VcmpxPermlane
+             v_permlane16_b32 v2, v3, s0, s1",
+        );
+        check(
+            run,
+            "v_cmpx_lt_u32 v0, v1
+             v_nop
+             v_permlane16_b32 v2, v3, s0, s1",
+            "v_cmpx_lt_u32 v0, v1
+             v_nop
+             v_mov_b32 v3, v3
+             v_permlane16_b32 v2, v3, s0, s1",
+        );
+        unchanged(
+            run,
+            "v_cmpx_lt_u32 v0, v1
+             v_add_f32 v4, v4, v4
+             v_permlane16_b32 v2, v3, s0, s1",
+        );
+        unchanged(
+            run,
+            "v_cmp_lt_u32 vcc_lo, v0, v1
+             v_permlane16_b32 v2, v3, s0, s1",
+        );
+    }
+
+    #[test]
+    fn a_product_is_no_factor_of_the_next() {
+        check(
+            run,
+            "v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]
+             v_wmma_f32_16x16x16_f16 v[32:39], v[7:14], v[16:23], v[32:39]",
+            "v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]
+             v_nop                    ; A overlaps D
+             v_wmma_f32_16x16x16_f16 v[32:39], v[7:14], v[16:23], v[32:39]",
+        );
+        // As a summand it is forwarded.
+        unchanged(
+            run,
+            "v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]
+             v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]",
+        );
+        unchanged(
+            run,
+            "v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]
+             v_mov_b32 v40, 0
+             v_wmma_f32_16x16x16_f16 v[32:39], v[0:7], v[16:23], v[32:39]",
+        );
+    }
+
+    #[test]
+    fn hazards_cross_blocks_and_go_around_loops() {
+        check(
+            run,
+            "b0:
+             v_mov_b32 v0, 0
+             b1:
+             v_add_f32 v2, v0, v0
+             s_add_u32 s0, s0, 1
+             v_exp_f32 v0, v1
+             s_cbranch_scc1 b1
+             b2:
+             v_mul_f32 v3, v0, v0
+             s_endpgm",
+            "b0:
+             v_mov_b32 v0, 0
+             b1:
+             s_waitcnt_depctr 0xfff   ; from the end of the loop
+             v_add_f32 v2, v0, v0
+             s_add_u32 s0, s0, 1
+             v_exp_f32 v0, v1
+             s_cbranch_scc1 b1
+             b2:
+             s_waitcnt_depctr 0xfff
+             v_mul_f32 v3, v0, v0
+             s_endpgm",
+        );
+    }
+}

@@ -316,3 +316,50 @@ pub(crate) fn arithmetic(random: &mut Random) -> Inst {
         }
     }
 }
+
+/// Reads what `Display` of [`Code`] writes; the first block's label may be left out, and the rest of a line after `;`.
+pub(crate) fn parse(text: &str) -> Code {
+    let mut code = Code::default();
+    for line in text.lines() {
+        let line = line.split(';').next().unwrap_or_default().trim();
+        let number = |label: &str| label.strip_prefix('b').and_then(|n| n.parse::<u32>().ok());
+        if line.strip_suffix(':').and_then(number).is_some() {
+            code.blocks.push(Block::default());
+            continue;
+        }
+        if line.is_empty() {
+            continue;
+        }
+        if code.blocks.is_empty() {
+            code.blocks.push(Block::default());
+        }
+        let (name, operands) = line.split_once(' ').unwrap_or((line, ""));
+        let op = Op::from_name(name);
+        let mut parsed = match op.filter(|op| op.row().class == Class::Branch) {
+            Some(op) => Line::added(control(op, 0), 0),
+            None => {
+                let insts = gfx1100_isa::assemble(line);
+                let insts = insts.unwrap_or_else(|error| panic!("{line}: {error}"));
+                Line::added(insts[0], 0)
+            }
+        };
+        if parsed.inst.op.row().class == Class::Branch {
+            parsed.target = number(operands.trim()).map(BlockId);
+        }
+        let block = code.blocks.last_mut().expect("a block was begun");
+        block.lines.push(parsed);
+    }
+    code
+}
+
+/// Runs a pass on text and compares with text. What a line is there for may stand after `;`.
+pub(crate) fn check(pass: fn(&mut Code), before: &str, after: &str) {
+    let mut code = parse(before);
+    pass(&mut code);
+    assert_eq!(code.to_string(), parse(after).to_string());
+}
+
+/// [`check`] for what the pass leaves alone.
+pub(crate) fn unchanged(pass: fn(&mut Code), text: &str) {
+    check(pass, text, text);
+}

@@ -350,7 +350,7 @@ mod tests {
     use super::*;
     use crate::machine::BlockId;
     use crate::machine::code::Block;
-    use crate::machine::testing::Random;
+    use crate::machine::testing::{Random, check};
 
     #[derive(Clone, Debug, PartialEq)]
     struct Flight {
@@ -530,6 +530,72 @@ mod tests {
             code.blocks.push(block);
         }
         code
+    }
+
+    #[test]
+    fn each_counter_counts_its_own() {
+        check(
+            super::run,
+            "buffer_load_b32 v0, v9, s[4:7], 0 offen
+             buffer_load_b32 v1, v9, s[4:7], 0 offen
+             ds_load_b32 v2, v9
+             ds_load_b32 v3, v9
+             v_add_f32 v4, v0, v2
+             v_add_f32 v5, v1, v3
+             buffer_store_b32 v9, v4, s[4:7], 0 offen
+             v_mov_b32 v4, 0          ; what a store reads may be overwritten
+             s_load_b32 s0, s[2:3], null
+             s_load_b32 s1, s[2:3], null
+             s_add_u32 s8, s0, s0",
+            "buffer_load_b32 v0, v9, s[4:7], 0 offen
+             buffer_load_b32 v1, v9, s[4:7], 0 offen
+             ds_load_b32 v2, v9
+             ds_load_b32 v3, v9
+             s_waitcnt vmcnt(1) lgkmcnt(1)
+             v_add_f32 v4, v0, v2
+             s_waitcnt vmcnt(0) lgkmcnt(0)
+             v_add_f32 v5, v1, v3
+             buffer_store_b32 v9, v4, s[4:7], 0 offen
+             v_mov_b32 v4, 0
+             s_load_b32 s0, s[2:3], null
+             s_load_b32 s1, s[2:3], null
+             s_waitcnt lgkmcnt(0)     ; scalar loads come in any order
+             s_add_u32 s8, s0, s0",
+        );
+    }
+
+    #[test]
+    fn loads_of_one_kind_may_overwrite_each_other() {
+        check(
+            super::run,
+            "buffer_load_d16_b16 v0, v9, s[4:7], 0 offen
+             buffer_load_d16_hi_b16 v0, v9, s[4:7], 0 offen offset:2
+             ds_load_b32 v0, v9       ; of the other kind: not
+             v_mov_b32 v1, v0",
+            "buffer_load_d16_b16 v0, v9, s[4:7], 0 offen
+             buffer_load_d16_hi_b16 v0, v9, s[4:7], 0 offen offset:2
+             s_waitcnt vmcnt(0)
+             ds_load_b32 v0, v9
+             s_waitcnt lgkmcnt(0)
+             v_mov_b32 v1, v0",
+        );
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_is_kept_where_it_waits_for_something() {
+        check(
+            super::run,
+            "s_waitcnt vmcnt(0)
+             buffer_load_b32 v0, v9, s[4:7], 0 offen
+             s_waitcnt vmcnt(0) lgkmcnt(0)
+             s_waitcnt_vscnt null, 0x0
+             buffer_store_b32 v9, v0, s[4:7], 0 offen
+             s_waitcnt_vscnt null, 0x0",
+            "buffer_load_b32 v0, v9, s[4:7], 0 offen
+             s_waitcnt vmcnt(0)
+             buffer_store_b32 v9, v0, s[4:7], 0 offen
+             s_waitcnt_vscnt null, 0x0",
+        );
     }
 
     #[test]
