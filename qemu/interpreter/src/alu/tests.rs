@@ -39,7 +39,6 @@ const CORE: &[Op] = &[
     Op::S_CALL_B64,
     Op::S_SENDMSG_RTN_B32,
     Op::S_SENDMSG_RTN_B64,
-    Op::S_VERSION,
     Op::S_GETREG_B32,
     Op::S_SETREG_B32,
     Op::S_SETREG_IMM32_B32,

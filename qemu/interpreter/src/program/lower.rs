@@ -198,7 +198,6 @@ fn control(inst: &Inst) -> Option<Kind> {
         | Op::S_SETPRIO
         | Op::S_SET_INST_PREFETCH_DISTANCE
         | Op::S_ICACHE_INV
-        | Op::S_VERSION
         | Op::S_WAKEUP
         | Op::BUFFER_GL0_INV
         | Op::BUFFER_GL1_INV
