@@ -4,6 +4,7 @@
 //! its place and moved there when it is whole, under a lock, so that tests may ask for it at the same time and a test
 //! that was killed leaves nothing half-made.
 
+mod amd_manual;
 mod jinja;
 mod llama_cpp;
 mod logits;
@@ -16,6 +17,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+pub use amd_manual::{ManualCase, ManualResult, amd_manual};
 pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
 pub use logits::llama_cpp_logits;

@@ -2,7 +2,7 @@
 
 use gfx1100_isa::Op;
 
-use super::lift::{flagged, one, source, table, three_if, three_in, two_in};
+use super::lift::{flagged, one, one_in, source, table, three_if, three_in, two_in};
 use super::soft::F64;
 use super::{Inputs, Outputs, Vector, division, ieee};
 use crate::mode::Round;
@@ -43,7 +43,7 @@ table! {
     V_CEIL_F64 => one(|a| rounded(a, f64::ceil));
     V_FLOOR_F64 => one(|a| rounded(a, f64::floor));
     V_RNDNE_F64 => one(|a| rounded(a, f64::round_ties_even));
-    V_FRACT_F64 => one(fract);
+    V_FRACT_F64 => one_in(fract);
     V_FREXP_MANT_F64 => one(ieee::mantissa::<u64>);
     V_FREXP_EXP_I32_F64 => one(ieee::exponent::<u64>);
     V_DIV_SCALE_F32 => flagged(division::scale::<u32>);
@@ -64,14 +64,13 @@ fn rounded(a: u64, f: impl Fn(f64) -> f64) -> u64 {
 }
 
 /// The fraction, below 1; see `v_fract_f32`.
-fn fract(a: u64) -> u64 {
-    let value = f64::from_bits(a);
-    if value.is_nan() {
-        a | F64.quiet_bit()
-    } else if value.is_infinite() {
-        F64.invalid()
+fn fract(i: &Inputs<'_>, a: u64) -> u64 {
+    let floor = rounded(a, f64::floor);
+    let difference = F64.sub(a, floor, i.mode.round_f16_f64());
+    if F64.is_nan(difference) {
+        difference
     } else {
-        (value - value.floor()).to_bits().min(0x3fef_ffff_ffff_ffff)
+        F64.magnitude(difference).min(0x3fef_ffff_ffff_ffff)
     }
 }
 

@@ -74,7 +74,7 @@ hot! {
     V_CEIL_F32 => one(|a| rounded(a, f32::ceil));
     V_FLOOR_F32 => one(|a| rounded(a, f32::floor));
     V_RNDNE_F32 => one(|a| rounded(a, f32::round_ties_even));
-    V_FRACT_F32 => one(fract);
+    V_FRACT_F32 => fract();
 }
 
 table! {
@@ -105,16 +105,30 @@ fn rounded(a: u32, f: impl Fn(f32) -> f32) -> u32 {
 }
 
 /// The fraction, below 1: the difference that the manual writes down would round up to 1 for tiny negative numbers, but LLVM
-/// selects this instruction for `min(x - floor(x), 0x1.fffffep-1)`, and cards of the next generation deliver that.
+/// selects this instruction for `min(x - floor(x), 0x1.fffffep-1)`, and cards of the next generation deliver that, and +0.
 #[inline(always)]
-fn fract(a: u32) -> u32 {
-    let value = f32::from_bits(a);
-    if value.is_nan() {
-        a | F32.quiet_bit() as u32
-    } else if value.is_infinite() {
-        F32.invalid() as u32
+fn fract(i: &Inputs<'_>, o: &mut Outputs) {
+    arithmetic(
+        i,
+        o,
+        |[a]: [f32; 1]| a - a.floor(),
+        |[a], round| {
+            let floor = rounded(a as u32, f32::floor).into();
+            F32.sub(a, floor, round)
+        },
+    );
+    for result in &mut o.low {
+        *result = below_one(*result);
+    }
+}
+
+/// What is not below 1 nor a NaN becomes the largest number below; -0 becomes +0.
+#[inline(always)]
+fn below_one(bits: u32) -> u32 {
+    if bits & 0x7fff_ffff > 0x7f80_0000 {
+        bits
     } else {
-        (value - value.floor()).to_bits().min(0x3f7f_ffff)
+        (bits & 0x7fff_ffff).min(0x3f7f_ffff)
     }
 }
 

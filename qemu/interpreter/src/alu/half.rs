@@ -6,8 +6,8 @@
 
 use gfx1100_isa::Op;
 
-use super::lift::{hot, one, source, table, three_in, two_in};
-use super::soft::{F16, F32};
+use super::lift::{hot, one, one_in, source, table, three_in, two_in};
+use super::soft::F16;
 use super::{Inputs, Outputs, Vector, division, ieee};
 use crate::mode::Round;
 
@@ -169,7 +169,7 @@ table! {
     V_CEIL_F16 => one(|a| rounded(a, f32::ceil));
     V_FLOOR_F16 => one(|a| rounded(a, f32::floor));
     V_RNDNE_F16 => one(|a| rounded(a, f32::round_ties_even));
-    V_FRACT_F16 => one(fract);
+    V_FRACT_F16 => one_in(fract);
     V_LDEXP_F16 => two_in(|i, a: u16, n: i16| F16.scale(a.into(), n.into(), i.mode.round_f16_f64()) as u16);
     V_FREXP_MANT_F16 => one(ieee::mantissa::<u16>);
     V_FREXP_EXP_I16_F16 => one(|a: u16| ieee::exponent(a) as i16);
@@ -188,13 +188,12 @@ fn rounded(a: u16, f: impl Fn(f32) -> f32) -> u16 {
 }
 
 /// The fraction, below 1; see `v_fract_f32`.
-fn fract(a: u16) -> u16 {
-    let value = to_f32(a);
-    if value.is_infinite() {
-        F16.invalid() as u16
-    } else if value.is_nan() {
-        F32.convert(value.to_bits().into(), F16, Round::NearestEven) as u16
+fn fract(i: &Inputs<'_>, a: u16) -> u16 {
+    let floor = rounded(a, f32::floor);
+    let difference = F16.sub(a.into(), floor.into(), i.mode.round_f16_f64());
+    if F16.is_nan(difference) {
+        difference as u16
     } else {
-        from_f32(value - value.floor()).min(0x3bff)
+        F16.magnitude(difference).min(0x3bff) as u16
     }
 }

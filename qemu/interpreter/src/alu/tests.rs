@@ -403,3 +403,48 @@ fn scale_fmas_and_fixup_divide_correctly() {
         );
     }
 }
+
+/// Saturation, which the manual's pseudo-code leaves out: operands with clamp, and what comes of it.
+#[rustfmt::skip]
+const SATURATED: &[(Op, u8, [u32; 3], u32)] = &[
+    (Op::V_ADD_NC_U32, 0, [0xffff_fff0, 0x20, 0], 0xffff_ffff), (Op::V_SUB_NC_U32, 0, [1, 2, 0], 0), (Op::V_SUBREV_NC_U32, 0, [2, 1, 0], 0),
+    (Op::V_ADD_NC_I32, 0, [0x7fff_fff0, 0x20, 0], 0x7fff_ffff), (Op::V_SUB_NC_I32, 0, [0x8000_0000, 1, 0], 0x8000_0000),
+    (Op::V_ADD_NC_U16, 0, [0xfff0, 0x20, 0], 0xffff), (Op::V_SUB_NC_U16, 0, [1, 2, 0], 0), (Op::V_ADD_NC_I16, 0, [0x8000, 0xffff, 0], 0x8000),
+    (Op::V_SUB_NC_I16, 0, [0x7fff, 0xffff, 0], 0x7fff), (Op::V_MAD_U16, 0, [0x100, 0x100, 1], 0xffff), (Op::V_MAD_I16, 0, [0x8000, 0x8000, 0], 0x7fff),
+    (Op::V_MAD_U32_U24, 0, [0xff_ffff, 0xff_ffff, 0], 0xffff_ffff), (Op::V_MAD_I32_I24, 0, [0x80_0000, 0x7f_ffff, 0], 0x8000_0000),
+    (Op::V_MAD_U32_U16, 0, [0xffff, 0xffff, 0x1_ffff], 0xffff_ffff), (Op::V_MAD_I32_I16, 0, [0x8000, 0x8000, 0x7fff_ffff], 0x7fff_ffff),
+    (Op::V_ADD_CO_U32, 0, [0xffff_ffff, 2, 0], 0xffff_ffff), (Op::V_SUB_CO_U32, 0, [1, 2, 0], 0), (Op::V_SAD_U32, 0, [0, 2, 0xffff_ffff], 0xffff_ffff),
+    (Op::V_PK_ADD_U16, 0, [0x0001_ffff, 0x0001_0001, 0], 0x0002_ffff), (Op::V_PK_SUB_I16, 0, [0x8000_0001, 0x0001_0001, 0], 0x8000_0000),
+    (Op::V_PK_MAD_I16, 0, [0x7fff_0002, 0x7fff_0003, 0x0000_0004], 0x7fff_000a),
+    (Op::V_DOT4_I32_IU8, 3, [0x8080_8080, 0x8080_8080, 0x7fff_ffff], 0x7fff_ffff), (Op::V_DOT4_I32_IU8, 1, [0x8080_8080, 0xffff_ffff, 0x8000_0000], 0x8000_0000),
+    (Op::V_DOT4_U32_U8, 0, [1, 1, 0xffff_ffff], 0xffff_ffff), (Op::V_DOT8_I32_IU4, 3, [0x8888_8888, 0x7777_7777, 0x8000_0000], 0x8000_0000),
+    (Op::V_DOT8_U32_U4, 0, [0xf, 0xf, 0xffff_ff80], 0xffff_ffff),
+];
+
+#[test]
+fn integers_saturate() {
+    for &(op, neg, sources, expected) in SATURATED {
+        let low = sources.map(|bits| [bits; 32]);
+        let mut i = inputs(&low, &low, Mode::DEFAULT, false);
+        (i.clamp, i.neg) = (true, neg);
+        let actual = run(op, lift::has_avx2(), &i).low[31];
+        assert_eq!(
+            actual, expected,
+            "{op:?} of {sources:x?}: {actual:#x}, expected {expected:#x}"
+        );
+    }
+    let sums = super::mqsad_u32_u8(
+        0x0000_0001_0203_0405,
+        0x0200_0405,
+        [1, 0, 0, u32::MAX],
+        false,
+    );
+    assert_eq!(sums, [1, 3, 6, 7]);
+    let sums = super::mqsad_u32_u8(
+        0x0000_0001_0203_0405,
+        0x0200_0405,
+        [1, 0, 0, u32::MAX],
+        true,
+    );
+    assert_eq!(sums[3], u32::MAX);
+}
