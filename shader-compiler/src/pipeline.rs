@@ -28,6 +28,9 @@ const CODE_PASSES: &[(&str, CodePass)] = &[
     ("clauses", machine::clauses::run),
 ];
 
+/// Is told of what each stage made: its name and its text.
+pub type Trace<'a> = dyn FnMut(&str, &dyn std::fmt::Display) + 'a;
+
 /// What a caller may ask of the compiler.
 #[derive(Default)]
 pub struct Options<'a> {
@@ -38,7 +41,7 @@ pub struct Options<'a> {
     /// Passes to leave out, by name ([`pass_names`]): to find the one that broke something.
     pub off: Vec<String>,
     /// Called with the name of each stage that has changed the kernel, and its text.
-    pub trace: Option<&'a mut dyn FnMut(&str, &dyn std::fmt::Display)>,
+    pub trace: Option<&'a mut Trace<'a>>,
 }
 
 /// Names of all passes that [`Options::off`] takes.

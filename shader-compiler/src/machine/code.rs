@@ -271,7 +271,9 @@ impl fmt::Display for Code {
             writeln!(f, "b{n}:")?;
             for line in &block.lines {
                 match line.target {
-                    Some(BlockId(target)) => writeln!(f, "    {} b{target}", line.inst.op.row().name)?,
+                    Some(BlockId(target)) => {
+                        writeln!(f, "    {} b{target}", line.inst.op.row().name)?
+                    }
                     None => writeln!(f, "    {}", line.inst)?,
                 }
             }
