@@ -195,7 +195,8 @@ pub struct Effects {
     pub writes_src0: bool,
     /// Runs whatever EXEC says (readlane, readfirstlane, writelane, WMMA).
     pub ignores_exec: bool,
-    /// Source 0 and 1 may be exchanged.
+    /// Source 0 and 1 may be exchanged (with their modifiers), and nothing changes: not `s_min_i32`, whose SCC says which
+    /// of equals was taken.
     pub commutes: bool,
     /// In the VOPD X table.
     pub dual_x: bool,

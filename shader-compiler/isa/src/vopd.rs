@@ -75,8 +75,9 @@ pub(crate) fn check(inst: &Inst) -> Result<(), Rule> {
     if x % 2 == y % 2 {
         return Err(Rule::DualDestinations);
     }
-    banks(inst, shapes)?;
-    constants(inst, shapes, dual.literal)
+    constants(inst, shapes, dual.literal)?;
+    // Last, so that a lenient decoder that lets it pass has seen all else.
+    banks(inst, shapes)
 }
 
 /// Checks the operands of one half by themselves.

@@ -32,6 +32,7 @@ hot! {
 }
 
 table! {
+    V_MOV_B16 => one(|a: u16| a);
     V_NOT_B16 => one(|a: u16| !a);
     V_CNDMASK_B16 => two_if(|condition, a: u16, b| if condition { b } else { a });
     V_AND_B16 => two(|a: u16, b: u16| a & b);

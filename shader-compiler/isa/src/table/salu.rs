@@ -22,10 +22,10 @@ macro_rules! salu {
             S_LSHL2_ADD_U32 = Sop2 15 [U32] [U32, U32] wscc;
             S_LSHL3_ADD_U32 = Sop2 16 [U32] [U32, U32] wscc;
             S_LSHL4_ADD_U32 = Sop2 17 [U32] [U32, U32] wscc;
-            S_MIN_I32 = Sop2 18 [I32] [I32, I32] wscc commutes;
-            S_MIN_U32 = Sop2 19 [U32] [U32, U32] wscc commutes;
-            S_MAX_I32 = Sop2 20 [I32] [I32, I32] wscc commutes;
-            S_MAX_U32 = Sop2 21 [U32] [U32, U32] wscc commutes;
+            S_MIN_I32 = Sop2 18 [I32] [I32, I32] wscc;
+            S_MIN_U32 = Sop2 19 [U32] [U32, U32] wscc;
+            S_MAX_I32 = Sop2 20 [I32] [I32, I32] wscc;
+            S_MAX_U32 = Sop2 21 [U32] [U32, U32] wscc;
             S_AND_B32 = Sop2 22 [B32] [B32, B32] wscc commutes;
             S_AND_B64 = Sop2 23 [B64] [B64, B64] wscc commutes;
             S_OR_B32 = Sop2 24 [B32] [B32, B32] wscc commutes;

@@ -31,6 +31,7 @@ macro_rules! vop1 {
             V_CEIL_F64 = Vop1 24 [F64] [F64] slow;
             V_RNDNE_F64 = Vop1 25 [F64] [F64] slow;
             V_FLOOR_F64 = Vop1 26 [F64] [F64] slow;
+            V_MOV_B16 = Vop1 28 [B16] [B16];
             V_FRACT_F32 = Vop1 32 [F32] [F32];
             V_TRUNC_F32 = Vop1 33 [F32] [F32];
             V_CEIL_F32 = Vop1 34 [F32] [F32];
