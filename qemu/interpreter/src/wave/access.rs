@@ -150,6 +150,12 @@ impl Wave {
             Space::Flat => self.flat::<STRICT>(context, access, &mut sites),
             Space::Lds => {
                 self.lds_addresses(access, access.offset as u32, &mut sites);
+                // Before the first transfer, whose destination may be the address.
+                let second = access.second.map(|offset| {
+                    let mut second = sites;
+                    self.lds_addresses(access, offset, &mut second);
+                    second
+                });
                 let mut port = LdsPort {
                     lds: context.lds,
                     wave: self.index,
@@ -157,11 +163,12 @@ impl Wave {
                     watch: STRICT,
                 };
                 Transfer::new(self, access).run::<STRICT>(strictness, &mut port, &sites)?;
-                let Some(second) = access.second else {
-                    return Ok(());
-                };
-                self.lds_addresses(access, second, &mut sites);
-                Transfer::second(self, access).run::<STRICT>(strictness, &mut port, &sites)
+                match second {
+                    Some(sites) => {
+                        Transfer::second(self, access).run::<STRICT>(strictness, &mut port, &sites)
+                    }
+                    None => Ok(()),
+                }
             }
             Space::Scratch => {
                 self.scratch_addresses(context, access, &mut sites)?;

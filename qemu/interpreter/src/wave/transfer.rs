@@ -8,6 +8,7 @@ use crate::rule::{Rule, Strictness};
 use crate::stop::Violation;
 
 /// Addresses of the lanes that take part.
+#[derive(Clone, Copy)]
 pub(crate) struct Sites {
     pub(crate) lanes: u32,
     pub(crate) addresses: [u64; 32],
