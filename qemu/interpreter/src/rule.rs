@@ -59,15 +59,11 @@ macro_rules! rules {
 rules! {
     /// The bytes are no instruction of gfx1100 (sheet 2 to 4: reserved, RDNA 3.5 only, or of another unit).
     ReservedEncoding: Always, "reserved-encoding";
-    /// VOPD: one destination must be even and one odd (sheet 7, rule 2).
-    VopdDestinations: Always, "vopd-destinations";
     /// VOPD: the same source of X and Y in one bank (register number modulo 4; sheet 7, rule 3).
     VopdBanks: Always, "vopd-banks";
-    /// VOPD: an operation that its half cannot do, or a K too many or missing (sheet 7, rules 5 and 6).
-    VopdOperation: Always, "vopd-operation";
     /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (sheet 2; 7, rule 5).
     ScalarOperands: Always, "scalar-operands";
-    /// Two different literals, or one wider than its operand (sheet 2).
+    /// A literal wider than its 16-bit operand (sheet 2).
     Literals: Always, "literals";
     /// A tuple of SGPRs that is not aligned to its size, at most 4, or runs past s105 (sheet 2).
     MisalignedSgprs: Always, "misaligned-sgprs";

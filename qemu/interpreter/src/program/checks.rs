@@ -80,11 +80,9 @@ pub(crate) fn refusal(error: &DecodeError) -> Rule {
         DecodeError::Rule(_, rule) => match rule {
             Encoding::ScalarTuple(..) => Rule::MisalignedSgprs,
             Encoding::VectorTuple(..) => Rule::RegisterRange,
-            Encoding::TwoLiterals(..) | Encoding::WideLiteral(..) => Rule::Literals,
+            Encoding::WideLiteral(..) => Rule::Literals,
             Encoding::ConstantBus { .. } => Rule::ScalarOperands,
-            Encoding::DualDestinations => Rule::VopdDestinations,
             Encoding::DualBank(..) => Rule::VopdBanks,
-            Encoding::DualLiteral | Encoding::NotDual(_) | Encoding::Dual => Rule::VopdOperation,
             _ => Rule::ReservedEncoding,
         },
         _ => Rule::ReservedEncoding,

@@ -196,7 +196,7 @@ impl Program {
             None => "(end of code)".to_owned(),
             Some(Located {
                 inst: Some(inst), ..
-            }) => inst.op.row().name.to_owned(),
+            }) => inst.to_string(),
             Some(here) => format!(".long 0x{:08x}", here.word),
         }
     }

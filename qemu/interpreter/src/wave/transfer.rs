@@ -172,7 +172,8 @@ impl<'a> Transfer<'a> {
         sites: &Sites,
     ) -> Flow {
         for (lane, address) in sites.iter() {
-            if STRICT {
+            let atomic = matches!(self.access.action, Action::Atomic(_));
+            if STRICT && !atomic {
                 self.check_alignment(strictness, lane, address)?;
             }
             match self.access.action {
