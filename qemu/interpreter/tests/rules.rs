@@ -3,6 +3,7 @@
 //! All start from one state: `s[0:1]` point to 256 bytes of zeros (and 256 that nobody wrote behind them), `s[4:7]` describe
 //! them as a buffer, s8 is the number of the wave, v0 is 4 times the lane, v1 and v2 are 1.0 and 2.0, v3 is the lane,
 //! v4 to v47 are f16 ones; LDS has 256 bytes of zeros and 256 that nobody wrote; a lane has 64 bytes of scratch.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use gfx1100_interpreter::{
     Machine, Memory as _, Options, Outcome, Program, Regions, Rule, RuleClass, Strictness,

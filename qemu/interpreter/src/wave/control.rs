@@ -172,35 +172,30 @@ impl Wave {
         wide: bool,
     ) -> Flow {
         let m0 = self.s[M0];
-        let from = match source {
-            ScalarSource::S(code) | ScalarSource::Pair(code) => u32::from(code),
-            _ => return Err(unsupported("a relative move from a constant".to_owned())),
-        };
-        let to = u32::from(destination);
-        let (from, to) = match op {
-            Op::S_MOVRELS_B32 | Op::S_MOVRELS_B64 => (from.wrapping_add(m0), to),
-            Op::S_MOVRELSD_2_B32 => (
-                from.wrapping_add(m0 & 0x3ff),
-                to.wrapping_add(m0 >> 16 & 0x3ff),
-            ),
-            _ => (from, to.wrapping_add(m0)),
-        };
         let count = 1 + u32::from(wide);
-        for index in 0..count {
-            let [from, to] = [from, to].map(|register| register.wrapping_add(index));
-            if from >= VCC as u32 || to >= VCC as u32 {
-                return Err(Violation::new(
-                    Rule::RegisterRange,
-                    None,
-                    format!("M0 = {m0} makes the registers s{from} and s{to}; the last is s105"),
-                ));
+        let [source_offset, offset] = match op {
+            Op::S_MOVRELS_B32 | Op::S_MOVRELS_B64 => [m0, 0],
+            Op::S_MOVRELSD_2_B32 => [m0 & 0x3ff, m0 >> 16 & 0x3ff],
+            _ => [0, m0],
+        };
+        let value = match source {
+            ScalarSource::S(code) | ScalarSource::Pair(code) => {
+                let first = indexed(code, source_offset, count)?;
+                for register in first..first + count as u8 {
+                    if self.s_defined >> register & 1 == 0 {
+                        context.violate(Rule::UndefinedSgpr, None, || {
+                            format!("s{register} was never written")
+                        })?;
+                    }
+                }
+                self.pair(first)
             }
-            if self.s_defined >> from & 1 == 0 {
-                context.violate(Rule::UndefinedSgpr, None, || {
-                    format!("s{from} was never written")
-                })?;
-            }
-            self.set_sgpr(to as u8, self.s[from as usize]);
+            constant => self.scalar_value(constant),
+        };
+        let first = indexed(destination, offset, count)?;
+        self.set_sgpr(first, value as u32);
+        if wide {
+            self.set_sgpr(first + 1, (value >> 32) as u32);
         }
         Ok(())
     }
@@ -220,6 +215,16 @@ impl Wave {
             }
         }
     }
+}
+
+/// The first of `count` SGPRs at an offset that was not known when the code was checked.
+fn indexed(register: u8, offset: u32, count: u32) -> Flow<u8> {
+    let first = u32::from(register).wrapping_add(offset);
+    if first >= VCC as u32 || first + count > VCC as u32 {
+        let message = format!("M0 makes the register s{first}; the last is s105");
+        return Err(Violation::new(Rule::RegisterRange, None, message));
+    }
+    Ok(first as u8)
 }
 
 /// Cache control in the encoding of buffer instructions: it waits for the VALU as they do.

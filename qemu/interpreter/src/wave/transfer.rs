@@ -129,9 +129,7 @@ impl<'a> Transfer<'a> {
                         *value = u32::from_le_bytes(words[lane * dwords + index]);
                     }
                 }
-                if STRICT {
-                    self.mark_dense(port, destination, first);
-                }
+                self.mark_dense::<STRICT>(port, destination, first);
                 Ok(())
             }
             (Action::Store, _, Some(data)) => {
@@ -151,9 +149,14 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn mark_dense(&mut self, port: &GlobalPort<'_>, destination: u8, first: u64) {
+    fn mark_dense<const STRICT: bool>(
+        &mut self,
+        port: &GlobalPort<'_>,
+        destination: u8,
+        first: u64,
+    ) {
         let bytes = u64::from(self.access.bytes);
-        let defined = !port.0.undefined(first, 32 * bytes as usize);
+        let defined = !STRICT || !port.0.undefined(first, 32 * bytes as usize);
         for index in 0..self.access.dwords() {
             self.mark(destination.wrapping_add(index), u64::MAX);
         }
@@ -242,14 +245,12 @@ impl<'a> Transfer<'a> {
                     u32::from_le_bytes(words[usize::from(index)]);
             }
         }
-        if STRICT {
-            let halves = access.half.map_or(u64::MAX, Half::lanes);
-            for index in 0..access.dwords() {
-                self.mark(destination.wrapping_add(index), both(1 << lane) & halves);
-            }
-            if port.undefined(lane, address, count) {
-                self.mark_undefined(port, destination, lane, address);
-            }
+        let halves = access.half.map_or(u64::MAX, Half::lanes);
+        for index in 0..access.dwords() {
+            self.mark(destination.wrapping_add(index), both(1 << lane) & halves);
+        }
+        if STRICT && port.undefined(lane, address, count) {
+            self.mark_undefined(port, destination, lane, address);
         }
         Ok(())
     }

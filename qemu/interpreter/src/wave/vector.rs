@@ -18,7 +18,7 @@ pub(crate) fn execute<const STRICT: bool>(
     step: &VectorStep,
 ) -> Flow {
     let lanes = compute::<STRICT>(wave, context, step, 0)?;
-    write::<STRICT>(wave, context, step, 0, lanes);
+    write(wave, context, step, 0, lanes);
     Ok(())
 }
 
@@ -31,8 +31,8 @@ pub(crate) fn execute_dual<const STRICT: bool>(
 ) -> Flow {
     let x_lanes = compute::<STRICT>(wave, context, x, 0)?;
     let y_lanes = compute::<STRICT>(wave, context, y, 1)?;
-    write::<STRICT>(wave, context, x, 0, x_lanes);
-    write::<STRICT>(wave, context, y, 1, y_lanes);
+    write(wave, context, x, 0, x_lanes);
+    write(wave, context, y, 1, y_lanes);
     Ok(())
 }
 
@@ -170,36 +170,26 @@ pub(crate) fn high_dwords<'a>(
 
 /// Writes the result in the lanes given, and the mask.
 #[inline(always)]
-fn write<const STRICT: bool>(
-    wave: &mut Wave,
-    context: &Context<'_>,
-    step: &VectorStep,
-    result: usize,
-    lanes: u32,
-) {
+fn write(wave: &mut Wave, context: &Context<'_>, step: &VectorStep, result: usize, lanes: u32) {
     let result = &context.scratchpad.results[result];
     match step.destination {
         Destination::Word(register) => {
-            blend(&mut wave.v[usize::from(register)], &result.low, lanes);
-            if STRICT {
-                wave.v_defined[usize::from(register)] |= both(lanes);
-            }
+            let register = usize::from(register);
+            blend(&mut wave.v[register], &result.low, lanes);
+            wave.v_defined[register] |= both(lanes);
         }
         Destination::Wide(register) => {
-            let next = register.wrapping_add(1);
-            blend(&mut wave.v[usize::from(register)], &result.low, lanes);
-            blend(&mut wave.v[usize::from(next)], &result.high, lanes);
-            if STRICT {
-                wave.v_defined[usize::from(register)] |= both(lanes);
-                wave.v_defined[usize::from(next)] |= both(lanes);
-            }
+            let next = usize::from(register.wrapping_add(1));
+            let register = usize::from(register);
+            blend(&mut wave.v[register], &result.low, lanes);
+            blend(&mut wave.v[next], &result.high, lanes);
+            wave.v_defined[register] |= both(lanes);
+            wave.v_defined[next] |= both(lanes);
         }
         Destination::Half(register, high) => {
             let register = usize::from(register);
             blend_half(&mut wave.v[register], &result.low, lanes, high);
-            if STRICT {
-                wave.v_defined[register] |= u64::from(lanes) << if high { 32 } else { 0 };
-            }
+            wave.v_defined[register] |= u64::from(lanes) << if high { 32 } else { 0 };
         }
         Destination::None => {}
     }
