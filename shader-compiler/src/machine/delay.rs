@@ -139,10 +139,11 @@ fn hinted(lines: &[Line]) -> Vec<Line> {
         for entry in &mut pending {
             entry.age(valu, trans, issue);
         }
+        let left = latency - issue;
         let result = Pending {
-            valu: valu.then_some((0, latency)),
-            trans: trans.then_some((0, latency)),
-            salu: if salu { latency } else { 0 },
+            valu: valu.then_some((0, left)),
+            trans: trans.then_some((0, left)),
+            salu: if salu { left } else { 0 },
         };
         if valu || trans || salu {
             for unit in results(&line.inst).iter().flat_map(|span| span.units()) {
