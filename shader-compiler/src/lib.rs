@@ -14,4 +14,4 @@ pub mod select;
 pub use error::{Error, Fault, Reason, position};
 pub use launch::Launch;
 pub use object::{Arguments, Binding, CodeObject, DESCRIPTOR_BYTES, Statistics, descriptor};
-pub use pipeline::{Options, Trace, compile, kernel, pass_names};
+pub use pipeline::{Options, STAGES, Trace, compile, kernel, pass_names};

@@ -1,5 +1,9 @@
 //! The whole way from WGSL to code objects, as a flat list of calls: each stage is a module that can be read alone.
 
+use std::fmt;
+
+use rspirv::binary::Disassemble;
+
 use crate::error::{Error, Fault, Reason};
 use crate::machine::code::{self, Code};
 use crate::machine::{self, allocate, emit, statistics};
@@ -29,7 +33,7 @@ const CODE_PASSES: &[(&str, CodePass)] = &[
 ];
 
 /// Is told of what each stage made: its name and its text.
-pub type Trace<'a> = dyn FnMut(&str, &dyn std::fmt::Display) + 'a;
+pub type Trace<'a> = dyn FnMut(&str, &dyn fmt::Display) + 'a;
 
 /// What a caller may ask of the compiler.
 #[derive(Default)]
@@ -43,6 +47,9 @@ pub struct Options<'a> {
     /// Called with the name of each stage that has changed the kernel, and its text.
     pub trace: Option<&'a mut Trace<'a>>,
 }
+
+/// Names of the stages that [`Options::trace`] sees beside the passes.
+pub const STAGES: &[&str] = &["spirv", "front", "opt", "select", "allocate"];
 
 /// Names of all passes that [`Options::off`] takes.
 pub fn pass_names() -> impl Iterator<Item = &'static str> {
@@ -62,6 +69,9 @@ pub fn compile(
 ) -> Result<Vec<CodeObject>, Error> {
     let locate = |fault: Fault| fault.locate(file, source);
     let words = front::spirv(source, &options.overrides).map_err(locate)?;
+    if let Some(trace) = &mut options.trace {
+        trace("spirv", &Spirv(&words));
+    }
     let functions = front::functions(&words, source).map_err(locate)?;
     let wanted = |function: &ir::Function| {
         let name = options.entry_point;
@@ -82,6 +92,18 @@ pub fn compile(
     Ok(objects)
 }
 
+/// SPIR-V that is disassembled when it is shown.
+struct Spirv<'a>(&'a [u32]);
+
+impl fmt::Display for Spirv<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match rspirv::dr::load_words(self.0) {
+            Ok(module) => f.write_str(&module.disassemble()),
+            Err(error) => write!(f, "; not readable: {error}"),
+        }
+    }
+}
+
 /// Compiles one function of the front end.
 ///
 /// # Errors
@@ -100,7 +122,7 @@ pub fn kernel(mut function: ir::Function, options: &mut Options<'_>) -> Result<C
 fn stages(
     function: &mut ir::Function,
     off: &[String],
-    trace: &mut dyn FnMut(&str, &dyn std::fmt::Display),
+    trace: &mut dyn FnMut(&str, &dyn fmt::Display),
 ) -> Result<CodeObject, Fault> {
     let off = |name: &str| off.iter().any(|other| other == name);
     check_size(function)?;
@@ -115,6 +137,7 @@ fn stages(
     })?;
     broken.map_err(|what| Fault::broken("opt", what))?;
     verify(function, "opt")?;
+    trace("opt", function);
 
     let mut selected = select::select(function)?;
     trace("select", &selected);

@@ -12,8 +12,14 @@ use super::waits;
 /// `MSG_DEALLOC_VGPRS`.
 const DEALLOC_VGPRS: i32 = 3;
 
+/// VGPRs that every one of the 16 waves of a SIMD can have.
+const ENOUGH_FOR_ALL: u32 = 96;
+
 /// Inserts the message before each end of the program that stores may outlive.
 pub fn run(code: &mut Code) {
+    if super::emit::registers(code).0 <= ENOUGH_FOR_ALL {
+        return;
+    }
     let entry = waits::at_entry(code);
     for (block, state) in code.blocks.iter_mut().zip(entry) {
         let (Some(mut state), Some(last)) = (state, block.lines.last().copied()) else {

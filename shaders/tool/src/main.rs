@@ -1,7 +1,10 @@
 //! `cargo shaders`: list, build, disassemble, measure and execute gfx1100 kernels. One file per command.
 
+mod compile;
+mod disasm;
 mod exec;
 mod exec_lib;
+mod report;
 
 use std::process::ExitCode;
 
@@ -17,6 +20,11 @@ struct Command(
 
 #[rustfmt::skip] // one row per command
 const COMMANDS: &[Command] = &[
+    Command("list", "the kernels, one line each", report::LIST_HELP, report::list),
+    Command("build", "compile all kernels, or those named, and print a line about each", report::BUILD_HELP, report::build),
+    Command("stats", "statistics of the compiled kernels", report::STATS_HELP, report::stats),
+    Command("disasm", "machine code of a kernel or a WGSL file, or any form before it", disasm::HELP, disasm::run),
+    Command("passes", "names of the compiler's passes", report::PASSES_HELP, report::passes),
     Command("exec", "execute machine code: state as JSON on stdin, final state on stdout", exec::HELP, exec::run),
     Command("exec-lib", "build the interpreter as a shared library and print its path", exec_lib::HELP, exec_lib::run),
 ];
@@ -32,7 +40,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let mut parser = lexopt::Parser::from_env();
+    // The alias ends in `--` already, so that a second one, which people write too, arrives here.
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    arguments.next_if(|argument| argument == "--");
+    let mut parser = lexopt::Parser::from_args(arguments);
     let name = match parser.next()? {
         Some(lexopt::Arg::Value(name)) => name.to_string_lossy().into_owned(),
         Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) | None => {
