@@ -8,7 +8,8 @@ use super::coalesce::{Groups, accumulating};
 use super::copies::{Move, sequence};
 use super::liveness::Liveness;
 use super::operands::{reads, writes};
-use super::place::{Board, Plan, place};
+use super::pairs::{improve, pairs};
+use super::place::{Board, place};
 use super::{Block, File, Function, Inst, Kind, Operand, Register, RegisterData};
 use crate::{Fault, Reason};
 use gfx1100_isa as isa;
@@ -157,24 +158,30 @@ impl<'a> Files<'a> {
                 .map(|(index, _)| index)
                 .collect()
         };
-        let plan = Plan {
-            limits: &[SGPRS],
-            cost: None,
-        };
-        let (scalar, places) = place(&groups.all, &of(File::Scalar), &scalar, &places, &plan)
-            .map_err(|()| too_many(function, liveness, File::Scalar))?;
+        let scalar = place(&groups.all, &of(File::Scalar), &scalar, &places, &[SGPRS])
+            .ok_or_else(|| too_many(function, liveness, File::Scalar))?;
         let pressure = liveness.pressure(function, File::Vector).0 as usize;
         let reach = STEPS.partition_point(|step| *step < pressure);
-        let plan = Plan {
-            limits: &STEPS[reach..],
-            cost: None,
-        };
-        let (_, places) = place(&groups.all, &of(File::Vector), &vector, &places, &plan)
-            .map_err(|()| too_many(function, liveness, File::Vector))?;
+        let limits = &STEPS[reach..];
+        let mut vector = place(
+            &groups.all,
+            &of(File::Vector),
+            &vector,
+            &scalar.places,
+            limits,
+        )
+        .ok_or_else(|| too_many(function, liveness, File::Vector))?;
+        let pairs = pairs(function, groups);
+        // A few registers more help to pair; many would make the kernel look bigger than it is.
+        let reach = vector
+            .reach(groups, File::Vector)
+            .next_multiple_of(4)
+            .min(VGPRS);
+        improve(groups, &pairs, reach, &mut vector.board, &mut vector.places);
         Ok(Self {
             groups,
-            places,
-            scalar,
+            places: vector.places,
+            scalar: scalar.board,
         })
     }
 
@@ -453,7 +460,7 @@ mod tests {
                 257,
                 Err("needs 257 VGPRs, the machine has 256"),
             ),
-            (File::Vector, 97, Ok(97)),
+            (File::Vector, 96, Ok(96)),
             (File::Scalar, 106, Ok(106)),
             (
                 File::Scalar,

@@ -32,6 +32,7 @@ pub mod hazards;
 mod latency;
 mod liveness;
 mod operands;
+mod pairs;
 mod parked;
 mod place;
 mod print;

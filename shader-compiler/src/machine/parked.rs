@@ -7,13 +7,25 @@
 //!   leaves: a lane that has left waits for the last one;
 //! - for an edge back (a lane that continues a loop): in the rest of the loop, after X.
 //!
-//! From the graph alone branches of lanes and of the whole wave look alike, so the answer may name blocks during which no
-//! lane in fact waits. It only matters to whole-wave registers.
+//! Nobody waits on an edge that the program counter takes itself for all lanes that go there: the only way on from X, or one
+//! of a branch on SCC, which is the same for the whole wave. Other branches may be of lanes.
 
-use super::{BlockId, Function};
+use super::{BlockId, Function, Kind};
+use gfx1100_isa::{Class, Op};
 
 /// Blocks through which the program counter may go from `x` to `y`, which is a logical successor, another way.
 pub(super) fn parked(function: &Function, x: BlockId, y: BlockId) -> Vec<usize> {
+    let block = &function.blocks[x.0 as usize];
+    let by_wave = block.insts.iter().all(|inst| match inst.kind {
+        Kind::Isa(op) => {
+            op.row().class != Class::Branch
+                || matches!(op, Op::S_BRANCH | Op::S_CBRANCH_SCC0 | Op::S_CBRANCH_SCC1)
+        }
+        _ => true,
+    });
+    if block.linear.contains(&y) && (by_wave || block.linear.len() == 1) {
+        return Vec::new();
+    }
     let (x, y) = (x.0 as usize, y.0 as usize);
     let sources = |to: usize| {
         let blocks = function.blocks.iter().enumerate();

@@ -6,16 +6,18 @@
 //! fit is refused.
 //!
 //! # Idea
-//! Greedy placement in an order, repaired: groups are placed one by one, each at the free place that its hints like best.
-//! If one finds no place below the limit, it goes to the head of the order and all is placed anew ("squeaky wheel": Joslin
-//! and Clements, 1999). After some attempts without hints and with, the limit rises by a step. Steps are those at which the
-//! number of waves per SIMD changes, so fewer registers within a step are worth nothing, and hints may use all of it.
+//! Greedy placement in an order, repaired: groups are placed one by one, each at the first free place. If one finds no place
+//! below the limit, it goes to the head of the order and all is placed anew ("squeaky wheel": Joslin and Clements, 1999).
+//! After some attempts the limit rises by a step. Steps are those at which the number of waves per SIMD changes: fewer
+//! registers within a step are worth nothing, but a review compares the count, so first fit keeps it low.
+//! Then [`super::pairs`] moves groups to places that let more operations issue together.
 //!
 //! # Invariant
 //! A dword of a group is put on a register only if its ranges meet none of those on it, by the rule of
 //! [`super::liveness`]: own ranges against own ranges, parked ones against parked ones where either is whole-wave.
 
-use super::coalesce::Group;
+use super::File;
+use super::coalesce::{Group, Groups};
 use super::liveness::Ranges;
 
 /// Attempts per limit.
@@ -56,6 +58,14 @@ impl Taken {
             }
         }
         false
+    }
+
+    fn clear(&mut self, register: usize, ranges: &Ranges) {
+        let bits = &mut self.bits;
+        Self::any(self.words, register, ranges, |word, mask| {
+            bits[word] &= !mask;
+            false
+        });
     }
 
     fn meets(&self, register: usize, ranges: &Ranges) -> bool {
@@ -122,14 +132,37 @@ impl Board {
         }
     }
 
+    /// Takes a group from its place. Own ranges on a register are disjoint, and so are whole-wave ones; parked ranges of
+    /// others may overlap those of the group and are put back.
+    pub(super) fn leave(&mut self, all: &[Group], places: &[Option<u8>], index: usize) {
+        let Some(start) = places[index].map(usize::from) else {
+            return;
+        };
+        let group = &all[index];
+        for (offset, dword) in group.dwords.iter().enumerate() {
+            let register = start + offset;
+            if group.whole_wave {
+                self.whole.clear(register, &dword.parked);
+                continue;
+            }
+            self.own.clear(register, &dword.own);
+            self.parked.clear(register, &dword.parked);
+            for (other, place) in all.iter().zip(places) {
+                let there = place.and_then(|place| register.checked_sub(usize::from(place)));
+                let not =
+                    std::ptr::eq(other, group) || other.whole_wave || other.file != group.file;
+                if let (Some(dword), false) = (there.and_then(|o| other.dwords.get(o)), not) {
+                    self.parked.take(register, &dword.parked);
+                }
+            }
+        }
+    }
+
     /// Nothing is on the register at these positions, along any path.
     pub(super) fn idle(&self, register: usize, ranges: &Ranges) -> bool {
         !self.whole.meets(register, ranges) && !self.parked.meets(register, ranges)
     }
 }
-
-/// What places are good beside being free: the cost of starting group `group` at a register, given the places of others.
-pub(super) type Cost<'a> = &'a dyn Fn(usize, usize, &[Option<u8>]) -> u32;
 
 /// Places all `groups` (indices into `all`) on registers below `limit`, or says how far it came: the group that fits
 /// nowhere. Pinned groups and those already placed in `places` stay.
@@ -139,7 +172,6 @@ fn attempt(
     limit: usize,
     board: &Board,
     places: &[Option<u8>],
-    cost: Option<Cost<'_>>,
 ) -> Result<(Board, Vec<Option<u8>>), usize> {
     let (mut board, mut places) = (board.clone(), places.to_vec());
     for &index in order {
@@ -149,12 +181,8 @@ fn attempt(
         let group = &all[index];
         let (modulus, rest) = (usize::from(group.align.0), usize::from(group.align.1));
         let starts = (rest..=limit.saturating_sub(group.dwords.len())).step_by(modulus);
-        let mut free =
-            starts.filter(|start| group.dwords.len() + start <= limit && board.fits(group, *start));
-        let start = match cost {
-            None => free.next(),
-            Some(cost) => free.min_by_key(|start| cost(index, *start, &places)),
-        };
+        let mut starts = starts.filter(|start| group.dwords.len() + start <= limit);
+        let start = starts.find(|start| board.fits(group, *start));
         let start = start.ok_or(index)?;
         board.take(group, start);
         places[index] = Some(start as u8);
@@ -162,20 +190,32 @@ fn attempt(
     Ok((board, places))
 }
 
-/// Limits to try, in order, and the hints.
-pub(super) struct Plan<'a> {
-    pub(super) limits: &'a [usize],
-    pub(super) cost: Option<Cost<'a>>,
+/// Where everything stands.
+pub(super) struct Placed {
+    pub(super) board: Board,
+    pub(super) places: Vec<Option<u8>>,
 }
 
-/// Places `groups` under the first limit that works; `Err` if none does.
+impl Placed {
+    /// One more than the highest register that a group of the file is on.
+    pub(super) fn reach(&self, groups: &Groups, file: File) -> usize {
+        let placed = groups.all.iter().zip(&self.places);
+        let of_file = placed.filter(|(group, _)| group.file == file);
+        let ends = of_file.filter_map(|(group, place)| {
+            place.map(|place| usize::from(place) + group.dwords.len())
+        });
+        ends.max().unwrap_or(0)
+    }
+}
+
+/// Places `groups` under the first of the limits that works; `None` if none does.
 pub(super) fn place(
     all: &[Group],
     groups: &[usize],
     board: &Board,
     places: &[Option<u8>],
-    plan: &Plan<'_>,
-) -> Result<(Board, Vec<Option<u8>>), ()> {
+    limits: &[usize],
+) -> Option<Placed> {
     let length = |ranges: &Ranges| ranges.iter().map(|(s, e)| u64::from(e - s)).sum::<u64>();
     let area = |index: &usize| {
         let dwords = all[*index].dwords.iter();
@@ -190,25 +230,21 @@ pub(super) fn place(
     by_area.sort_by_key(|index| std::cmp::Reverse(area(index)));
     let mut by_begin = groups.to_vec();
     by_begin.sort_by_key(begin);
-    for &limit in plan.limits {
-        let mut costs = vec![None];
-        if plan.cost.is_some() {
-            costs.insert(0, plan.cost);
-        }
-        for cost in costs {
-            for first in [&by_area, &by_begin] {
-                let mut order = first.clone();
-                for _ in 0..ATTEMPTS {
-                    match attempt(all, &order, limit, board, places, cost) {
-                        Ok(done) => return Ok(done),
-                        Err(stuck) => {
-                            let at = order.iter().position(|index| *index == stuck);
-                            order[..=at.unwrap_or(0)].rotate_right(1);
-                        }
+    for &limit in limits {
+        for first in [&by_area, &by_begin] {
+            let mut order = first.clone();
+            for _ in 0..ATTEMPTS {
+                match attempt(all, &order, limit, board, places) {
+                    Ok((board, places)) => {
+                        return Some(Placed { board, places });
+                    }
+                    Err(stuck) => {
+                        let at = order.iter().position(|index| *index == stuck);
+                        order[..=at.unwrap_or(0)].rotate_right(1);
                     }
                 }
             }
         }
     }
-    Err(())
+    None
 }

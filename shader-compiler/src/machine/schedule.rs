@@ -11,8 +11,9 @@
 //! a limit is put off as long as anything else can be taken. Each block is ordered under several limits; the fastest order
 //! by the model ([`super::latency`]) that keeps within the function's target stands, the given order among them.
 //!
-//! The target is a step of the occupancy table: the least number of waves lost that the fullest block allows at all, with
-//! a little room.
+//! Targets are the steps of the occupancy table. More registers let a wave wait less but a SIMD hold fewer waves; waves hide
+//! each other's waiting until its units are busy. So of the steps from the least that is possible on, the one with the least
+//! time per wave is taken: the busy cycles, or all cycles over the number of waves, whichever is more.
 //!
 //! # Invariant
 //! Every dependence is kept, so any order is right; the models only decide which is fast. Copies, pseudo instructions and
@@ -22,11 +23,22 @@ use super::dependence::{Graph, scc_arrives};
 use super::latency::{UNITS, clause, cost};
 use super::liveness::Liveness;
 use super::operands::{file, reads, writes};
+use super::pairs::{Half, half, possible};
 use super::{File, Function, Inst};
 use std::cmp::Reverse;
 
-/// VGPRs at which occupancy changes; the last leaves room for runs of neighbours.
-const STEPS: [u32; 8] = [96, 120, 144, 168, 192, 216, 240, 252];
+/// VGPRs per wave, the last but for room for runs of neighbours, and the waves that a SIMD then holds (section 12 of the
+/// reference).
+const STEPS: [(u32, u32); 8] = [
+    (96, 16),
+    (120, 12),
+    (144, 10),
+    (168, 9),
+    (192, 8),
+    (216, 7),
+    (240, 6),
+    (252, 5),
+];
 /// Registers below a step that the scheduler leaves to the allocator.
 const ROOM: u32 = 4;
 /// Live SGPRs above which loads are put off.
@@ -42,21 +54,46 @@ pub fn run(function: &mut Function) {
         .map(|index| Work::new(function, &liveness, &scc, index))
         .collect();
     let least: Vec<Outcome> = blocks.iter().map(|work| work.order(0)).collect();
-    let fullest = blocks
-        .iter()
-        .zip(&least)
-        .map(|(work, least)| least.most.min(work.given().most))
-        .max()
-        .unwrap_or(0);
-    let reach = STEPS.partition_point(|step| *step < fullest + ROOM);
-    let target = STEPS[reach.min(STEPS.len() - 1)];
-    for (index, (work, least)) in blocks.iter().zip(least).enumerate() {
-        let best = work.best(target, least);
-        let insts = std::mem::take(&mut function.blocks[index].insts);
-        let mut insts: Vec<Option<Inst>> = insts.into_iter().map(Some).collect();
-        let ordered = best.order.iter().filter_map(|i| insts[*i as usize].take());
-        function.blocks[index].insts = ordered.collect();
+    let fullest = blocks.iter().zip(&least);
+    let fullest = fullest.map(|(work, least)| least.most.min(work.given().most));
+    let fullest = fullest.max().unwrap_or(0);
+    let held = waves_beside_shared(function);
+    let mut best: Option<(u64, Vec<Outcome>)> = None;
+    let reach = STEPS.partition_point(|(step, _)| *step < fullest + ROOM);
+    for (step, waves) in &STEPS[reach.min(STEPS.len() - 1)..] {
+        let all = blocks.iter().zip(&least);
+        let orders: Vec<Outcome> = all.map(|(work, least)| work.best(*step, least)).collect();
+        // While a wave waits the others issue: waves hide each other's waiting until the units are busy.
+        let (mut issue, mut cycles) = (0, 0);
+        for ((work, order), block) in blocks.iter().zip(&orders).zip(&function.blocks) {
+            let often = 10u64.pow(block.depth.min(6));
+            issue += often * u64::from(work.issue());
+            cycles += often * u64::from(order.cycles);
+        }
+        let time = issue.max(cycles / u64::from(held.min(*waves)));
+        if best.as_ref().is_none_or(|(least, _)| time < *least) {
+            best = Some((time, orders));
+        }
+        if time == issue {
+            break;
+        }
     }
+    let orders = best.map(|(_, orders)| orders).unwrap_or_default();
+    for (block, order) in function.blocks.iter_mut().zip(orders) {
+        let mut insts: Vec<Option<Inst>> = block.insts.drain(..).map(Some).collect();
+        let ordered = order
+            .order
+            .iter()
+            .filter_map(|index| insts[*index as usize].take());
+        block.insts = ordered.collect();
+    }
+}
+
+/// Waves per SIMD that workgroup memory admits: 128 KiB for the four SIMDs of a workgroup processor.
+fn waves_beside_shared(function: &Function) -> u32 {
+    let threads: u32 = function.workgroup_size.iter().product();
+    let bytes = function.shared_bytes.next_multiple_of(1024).max(1024);
+    (128 * 1024 / bytes * threads.div_ceil(32) / 4).clamp(1, 16)
 }
 
 /// A value within a block: a dword from its write to the next.
@@ -76,6 +113,8 @@ struct Work {
     /// Values that each instruction reads, each once, and writes.
     reads: Vec<Vec<u32>>,
     writes: Vec<Vec<u32>>,
+    /// What could be half of a VOPD.
+    halves: Vec<Option<Half>>,
     /// Live at the start: vector and scalar dwords.
     live: [u32; 2],
 }
@@ -113,6 +152,7 @@ impl Work {
             values: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
+            halves: Vec::new(),
             live: [0, 0],
         };
         let mut current: Vec<Option<u32>> = vec![None; units.count()];
@@ -149,6 +189,7 @@ impl Work {
                     written.extend(current[unit]);
                 }
             });
+            work.halves.push(half(function, inst));
             work.reads.push(read);
             work.writes.push(written);
         }
@@ -195,13 +236,25 @@ impl Work {
         state.outcome()
     }
 
-    fn best(&self, target: u32, least: Outcome) -> Outcome {
+    /// Cycles for which the busiest unit is busy, at least one per instruction.
+    fn issue(&self) -> u32 {
+        let mut busy = [0; UNITS];
+        let mut count = 0;
+        for cost in self.insts.iter().map(cost) {
+            busy[cost.unit] += cost.occupies;
+            count += cost.occupies.min(1);
+        }
+        busy.into_iter().fold(count, u32::max)
+    }
+
+    /// The fastest order that keeps below a target, if any does.
+    fn best(&self, target: u32, least: &Outcome) -> Outcome {
         let limit = target - ROOM;
         let mut all = vec![self.given()];
         for part in [4, 3, 2] {
             all.push(self.order(limit * part / 4));
         }
-        all.push(least);
+        all.push(least.clone());
         let fits = |outcome: &Outcome| outcome.most <= limit;
         let rank = |outcome: &&Outcome| match fits(outcome) {
             true => (false, outcome.cycles, outcome.most),
@@ -227,6 +280,8 @@ struct State<'a> {
     most: u32,
     /// Loads in a row so far.
     clause: u32,
+    /// The last instruction, if it could be half of a VOPD and has no partner.
+    single: Option<Half>,
     /// The group that SCC belongs to, and how many of its members are to come.
     group: Option<(u32, u32)>,
 }
@@ -244,6 +299,7 @@ impl<'a> State<'a> {
             live: work.live,
             most: work.live[0],
             clause: 0,
+            single: None,
             group: None,
         }
     }
@@ -288,7 +344,7 @@ impl<'a> State<'a> {
     }
 
     /// Least is best.
-    fn rank(&self, index: u32, limit: u32) -> (bool, i32, u32, bool, Reverse<u32>, u32) {
+    fn rank(&self, index: u32, limit: u32) -> (bool, i32, u32, bool, bool, Reverse<u32>, u32) {
         let growth = self.growth(index);
         let over =
             |live: u32, growth: i32, limit: u32| growth > 0 && live as i32 + growth > limit as i32;
@@ -308,10 +364,18 @@ impl<'a> State<'a> {
             too_many,
             if too_many { growth[0] } else { 0 },
             stall,
+            !(stall == 0 && self.pairs_with_last(index)),
             !(joins && self.clause < CLAUSE),
             Reverse(height),
             index,
         )
+    }
+
+    /// It could issue together with the last instruction, on whose result it does not wait.
+    fn pairs_with_last(&self, index: u32) -> bool {
+        let now = self.work.halves[index as usize].as_ref();
+        let last = self.single.as_ref();
+        last.zip(now).is_some_and(|(last, now)| possible(last, now))
     }
 
     fn take(&mut self, index: u32) {
@@ -319,6 +383,10 @@ impl<'a> State<'a> {
         let inst = &work.insts[index as usize];
         let at = self.starts(index);
         let cost = cost(inst);
+        self.single = match self.pairs_with_last(index) && at == self.now {
+            true => None,
+            false => work.halves[index as usize],
+        };
         self.unit_free[cost.unit] = at + cost.occupies;
         self.now = at + u32::from(cost.occupies > 0);
         for (next, latency) in &work.graph.nodes[index as usize].after {
