@@ -1,7 +1,7 @@
 //! The interpreter's ALU against AMD's manual: every instruction, on random and special operands.
 //!
 //! The manual's pseudo-code is evaluated with exact fractions by a program that shares nothing with the interpreter; where
-//! the text is wrong or silent, the program says what it takes instead and why (`CORRECTIONS` in `amd_manual.py`).
+//! the text is wrong or silent, the program says what it takes instead and why (`tests/src/oracles/amd_manual/corrections.py`).
 
 use gfx1100_interpreter::Mode;
 use gfx1100_interpreter::alu::{self, Inputs, Lanes, Outputs, ScalarArgs};

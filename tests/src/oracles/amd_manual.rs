@@ -11,6 +11,15 @@ use super::python;
 /// The version of the package that carries the manual's text.
 const VERSION: &str = "0.14.0";
 
+/// The evaluator.
+const PROGRAM: &str = concat!(
+    include_str!("amd_manual/numbers.py"),
+    include_str!("amd_manual/functions.py"),
+    include_str!("amd_manual/language.py"),
+    include_str!("amd_manual/corrections.py"),
+    include_str!("amd_manual/cases.py"),
+);
+
 /// An instruction of the RDNA 3 manual, of one lane, and all that it reads. 64 bits hold what is narrower too.
 #[derive(Clone, Debug)]
 pub struct ManualCase {
@@ -79,7 +88,7 @@ pub fn amd_manual(cases: &[ManualCase]) -> Result<Vec<ManualResult>> {
     input.write_all(lines.as_bytes())?;
     input.rewind()?;
     let output = Command::new("python3")
-        .args(["-c", include_str!("amd_manual.py")])
+        .args(["-c", PROGRAM])
         .env("PYTHONPATH", python::package("tinygrad", VERSION)?)
         .stdin(input)
         .output()
