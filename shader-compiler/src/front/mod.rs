@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! WGSL --naga--> SPIR-V words --rspirv--> Module (types, constants, layouts)
-//!      --tree--> nested statements, one list per function, every early exit made structural
+//!      --tree, structure--> nested statements, one list per function, every early exit made structural
 //!      --lower--> ir::Function: calls inlined, vectors taken apart, memory as byte offsets
 //! ```
 //!
@@ -13,6 +13,7 @@
 mod defects;
 mod lower;
 mod module;
+mod structure;
 mod tree;
 mod wgsl;
 

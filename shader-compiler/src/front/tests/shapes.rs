@@ -1,15 +1,9 @@
-//! Text in, text out.
+//! Text in, text out: what the form looks like.
 
-use super::*;
+use super::lower;
 
-/// The form of the one kernel in `source`, which must obey all rules.
 fn lowered(source: &str) -> String {
-    let functions = compile(source, &[])
-        .unwrap_or_else(|fault| panic!("{}", fault.locate("test.wgsl", source)));
-    for function in &functions {
-        ir::verify(function).unwrap_or_else(|rule| panic!("{rule}\n{function}"));
-    }
-    functions.iter().map(ToString::to_string).collect()
+    lower(source, &[]).iter().map(ToString::to_string).collect()
 }
 
 #[test]
