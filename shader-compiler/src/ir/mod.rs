@@ -7,8 +7,8 @@
 //! - Values are defined once; a use is dominated by its definition. Blocks have parameters instead of phis.
 //! - Control flow is structured: a `Branch` names the block where its sides meet again; a loop is a header block with
 //!   `loop_` set, entered from one preheader and one latch; it is left only to its `merge` block. Both sides of a
-//!   `Branch` may leave early to the merge or latch block of the innermost loop around it, or return. No two branches
-//!   share a merge block. A latch that ends in a `Branch` (to header and merge) names the loop's merge as its merge.
+//!   `Branch` may leave early to the merge or latch block of the innermost loop around it, or return. Nested branches
+//!   may meet in one block. A latch that ends in a `Branch` (to header and merge) names the loop's merge as its merge.
 //! - A value that is defined in a loop and used after it is passed as a parameter of the loop's merge block (loop-closed
 //!   form), because lanes leave a loop at different times.
 //!

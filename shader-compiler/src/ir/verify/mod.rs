@@ -284,13 +284,11 @@ fn check_branches(function: &Function, graph: &Graph, nesting: &Nesting) -> Chec
             continue;
         }
         let early = |b: BlockId| around.is_some_and(|l| b == l.merge || b == l.latch);
-        if !early(merge)
-            && let Some(other) = heads[merge.index()].replace(head)
-        {
-            return Err(format!(
-                "{merge} is where the branches in {other} and {head} meet"
-            ));
-        }
+        // Branches that meet in one block are nested: the first is around the others.
+        let first = *heads[merge.index()].get_or_insert(head);
+        ensure(early(merge) || graph.dominates(first, head), || {
+            format!("the branches in {first} and {head} meet in {merge} and are not nested")
+        })?;
         let outside = |b: BlockId| {
             graph.dominates(merge, b)
                 || around
@@ -306,7 +304,7 @@ fn check_branches(function: &Function, graph: &Graph, nesting: &Nesting) -> Chec
             }
         }
         let strange = sources(graph, merge).find(|p| !inside(*p));
-        ensure(strange.is_none() || early(merge), || {
+        ensure(strange.is_none() || early(merge) || first != head, || {
             format!("{merge} is where the branch in {head} meets, and is entered from elsewhere")
         })?;
     }
