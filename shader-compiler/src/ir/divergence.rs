@@ -55,6 +55,8 @@ pub struct LoopFacts {
     pub divergent_continue: bool,
     /// Some lanes return from the kernel in it while others live on.
     pub divergent_return: bool,
+    /// All lanes of the wave enter it.
+    pub entered_by_all: bool,
 }
 
 /// The result of the analysis.
@@ -352,12 +354,7 @@ impl Walk<'_> {
                     return outcome;
                 }
                 block = loop_.merge;
-                self.facts.all_lanes[block.index()] = place.all;
-                // The merge may be the end of the region or an exit too.
-                enter = Some(block) != place.end && !self.is_exit(block, *place);
-                if !enter {
-                    continue;
-                }
+                continue;
             }
             self.facts.all_lanes[block.index()] = place.all;
             match self.function.blocks[block.index()].terminator.clone() {
@@ -376,12 +373,6 @@ impl Walk<'_> {
                 }
             }
         }
-    }
-
-    fn is_exit(&self, block: BlockId, place: Place) -> bool {
-        place.loop_.is_some_and(|(header, loop_)| {
-            block == header || block == loop_.merge || (block == loop_.latch && !place.in_latch)
-        })
     }
 
     fn branch(&mut self, block: BlockId, place: &mut Place) -> Outcome {
@@ -433,6 +424,7 @@ impl Walk<'_> {
             apart: place.apart || place.parted || known.divergent_break,
             all: place.all && !known.divergent_break && !known.divergent_return,
         };
+        self.facts.loops[header.index()].entered_by_all = place.all;
         let mut latch = Place {
             in_latch: true,
             ..inside

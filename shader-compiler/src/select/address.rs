@@ -11,8 +11,7 @@ use std::collections::HashMap;
 
 use super::bank::{self, Bank};
 use crate::ir::{
-    Binary, BlockId, Builtin, Divergence, Elem, Function, Graph, Inst, Op, Role, Space, Type,
-    Unary, Value,
+    Binary, BlockId, Divergence, Elem, Function, Graph, Inst, Op, Role, Space, Type, Unary, Value,
 };
 
 /// Largest constant in a buffer instruction.
@@ -140,23 +139,23 @@ const fn is_load(op: &Op) -> bool {
 
 /// value * factor, a term of an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Term {
-    value: Value,
-    factor: u32,
+pub(super) struct Term {
+    pub(super) value: Value,
+    pub(super) factor: u32,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Terms {
-    uniform: Vec<Term>,
-    divergent: Vec<Term>,
-    constant: i64,
+pub(super) struct Terms {
+    pub(super) uniform: Vec<Term>,
+    pub(super) divergent: Vec<Term>,
+    pub(super) constant: i64,
 }
 
 /// Place of a definition: block in order, instruction (0 for parameters), number of the new one behind it.
 type Position = (usize, usize, usize);
 
-struct Splitter<'a> {
-    function: &'a Function,
+pub(super) struct Splitter<'a> {
+    pub(super) function: &'a Function,
     new: Function,
     banks: Vec<Bank>,
     positions: Vec<Option<Position>>,
@@ -165,11 +164,11 @@ struct Splitter<'a> {
     made: Vec<(Position, Inst)>,
     known: HashMap<(Binary, Value, Value), Value>,
     constants: HashMap<u32, Value>,
-    lane: Option<Value>,
+    pub(super) lane: Option<Value>,
 }
 
 impl<'a> Splitter<'a> {
-    fn new(function: &'a Function, graph: &Graph, banks: Vec<Bank>) -> Self {
+    pub(super) fn new(function: &'a Function, graph: &Graph, banks: Vec<Bank>) -> Self {
         let mut positions = vec![None; function.values.len()];
         for (place, block) in graph.order.iter().enumerate() {
             let data = &function.blocks[block.index()];
@@ -195,11 +194,11 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    fn bank(&self, value: Value) -> Bank {
+    pub(super) fn bank(&self, value: Value) -> Bank {
         self.banks[value.0 as usize]
     }
 
-    fn op(&self, value: Value) -> Option<&'a Op> {
+    pub(super) fn op(&self, value: Value) -> Option<&'a Op> {
         let (place, index, behind) = self.positions[value.0 as usize]?;
         if behind != 0 || value.0 as usize >= self.function.values.len() {
             return None;
@@ -208,7 +207,7 @@ impl<'a> Splitter<'a> {
         Some(&block.insts[index.checked_sub(1)?].op)
     }
 
-    fn constant_of(&self, value: Value) -> Option<u32> {
+    pub(super) fn constant_of(&self, value: Value) -> Option<u32> {
         match self.op(value)? {
             Op::Const(bits) => Some(*bits as u32),
             Op::Undef => Some(0),
@@ -218,7 +217,7 @@ impl<'a> Splitter<'a> {
     }
 
     /// The terms of value * factor. What has terms of one sort only, and no constant, stays as it is.
-    fn terms(&self, value: Value, factor: u32) -> Terms {
+    pub(super) fn terms(&self, value: Value, factor: u32) -> Terms {
         if let Some(bits) = self.constant_of(value) {
             return Terms {
                 constant: i64::from(bits as i32) * i64::from(factor),
@@ -272,13 +271,13 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    fn parts(&mut self, offset: Value, constant: u32, kind: Kind) -> Parts {
+    pub(super) fn parts(&mut self, offset: Value, constant: u32, kind: Kind) -> Parts {
         let mut terms = self.terms(offset, 1);
         terms.constant += i64::from(constant);
         self.join(terms, kind)
     }
 
-    fn join(&mut self, terms: Terms, kind: Kind) -> Parts {
+    pub(super) fn join(&mut self, terms: Terms, kind: Kind) -> Parts {
         let mut uniform = self.sum(&terms.uniform);
         let mut divergent = self.sum(&terms.divergent);
         if kind == Kind::Shared
@@ -322,7 +321,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    fn add_constant(&mut self, to: Option<Value>, constant: i64) -> Value {
+    pub(super) fn add_constant(&mut self, to: Option<Value>, constant: i64) -> Value {
         let constant = self.number(constant as u32);
         match to {
             Some(value) => self.binary(Binary::IAdd, value, constant),
@@ -331,7 +330,7 @@ impl<'a> Splitter<'a> {
     }
 
     /// The sum of terms, those that are known first added first, so that a loop adds only what changes in it.
-    fn sum(&mut self, terms: &[Term]) -> Option<Value> {
+    pub(super) fn sum(&mut self, terms: &[Term]) -> Option<Value> {
         let mut terms = terms.to_vec();
         terms.sort_by_key(|term| (self.positions[term.value.0 as usize], *term));
         let mut sum = None;
@@ -345,7 +344,7 @@ impl<'a> Splitter<'a> {
         sum
     }
 
-    fn multiple(&mut self, term: Term) -> Value {
+    pub(super) fn multiple(&mut self, term: Term) -> Value {
         if term.factor == 1 {
             return term.value;
         }
@@ -360,7 +359,7 @@ impl<'a> Splitter<'a> {
         self.binary(binary, term.value, by)
     }
 
-    fn number(&mut self, bits: u32) -> Value {
+    pub(super) fn number(&mut self, bits: u32) -> Value {
         if let Some(value) = self.constants.get(&bits) {
             return *value;
         }
@@ -369,7 +368,7 @@ impl<'a> Splitter<'a> {
         value
     }
 
-    fn binary(&mut self, binary: Binary, a: Value, b: Value) -> Value {
+    pub(super) fn binary(&mut self, binary: Binary, a: Value, b: Value) -> Value {
         if let Some(value) = self.known.get(&(binary, a, b)) {
             return *value;
         }
@@ -384,12 +383,12 @@ impl<'a> Splitter<'a> {
         value
     }
 
-    fn position(&self, value: Value) -> Position {
+    pub(super) fn position(&self, value: Value) -> Position {
         // Constants may stand anywhere; their own place must not hold back what uses them.
         self.positions[value.0 as usize].unwrap_or((0, 0, 0))
     }
 
-    fn insert(&mut self, after: Position, op: Op, bank: Bank) -> Value {
+    pub(super) fn insert(&mut self, after: Position, op: Op, bank: Bank) -> Value {
         let value = self.new.new_value(Type::I32);
         let position = (after.0, after.1, self.made.len() + 1);
         self.banks.push(bank);
@@ -403,7 +402,7 @@ impl<'a> Splitter<'a> {
         value
     }
 
-    fn finish(mut self) -> Function {
+    pub(super) fn finish(mut self) -> Function {
         self.made.sort_by_key(|(position, _)| *position);
         for (position, inst) in self.made.into_iter().rev() {
             let block = self.order[position.0];
@@ -412,155 +411,5 @@ impl<'a> Splitter<'a> {
                 .insert(position.1, inst);
         }
         self.new
-    }
-
-    fn lane(&mut self) -> Value {
-        if let Some(lane) = self.lane {
-            return lane;
-        }
-        let op = Op::Builtin(Builtin::SubgroupInvocationId);
-        let lane = self.insert((0, 0, 0), op, Bank::Vector);
-        self.lane = Some(lane);
-        lane
-    }
-
-    /// The parts of a tile access (reference: section 8 of the fact sheet, "WMMA register layouts").
-    fn tile(&mut self, inst: &Inst) -> Option<(TileKey, TileParts)> {
-        let (space, offset, constant, stride, row_major, ty) = match inst.op {
-            Op::TileLoad {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-            } => (
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                self.function.ty(inst.result?),
-            ),
-            Op::TileStore {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                value,
-            } => (
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                self.function.ty(value),
-            ),
-            _ => return None,
-        };
-        let Type::Tile(role, elem) = ty else {
-            return None;
-        };
-        let shared = space == Space::Shared;
-        let key = (offset, constant, stride, row_major, role, elem, shared);
-        let kind = if shared { Kind::Shared } else { Kind::Buffer };
-        let size: u32 = if elem == Elem::F32 { 4 } else { 2 };
-        let lane = self.lane();
-        let fifteen = self.number(15);
-        let column = self.binary(Binary::And, lane, fifteen);
-        // Of the two indices, `outer` steps by the stride, `inner` by the element.
-        let mut base = self.terms(offset, 1);
-        base.constant += i64::from(constant);
-        let mut found = TileParts::default();
-        match role {
-            Role::A | Role::B => {
-                // Lane c holds row c of A or column c of B, elements k = 0..16 of it.
-                found.contiguous = row_major == (role == Role::A);
-                if found.contiguous {
-                    self.add_product(&mut base, column, stride, size);
-                    for half in 0..2 {
-                        found.pieces.push(self.piece(&base, None, 16 * half, kind));
-                    }
-                } else {
-                    base.divergent.push(Term {
-                        value: column,
-                        factor: size,
-                    });
-                    for k in 0..16 {
-                        found
-                            .pieces
-                            .push(self.piece(&base, Some((stride, k * size)), 0, kind));
-                    }
-                }
-            }
-            Role::C => {
-                // Lane l holds column l mod 16, rows 2r + l / 16.
-                let four = self.number(4);
-                let half = self.binary(Binary::ShrU, lane, four);
-                if row_major {
-                    self.add_product(&mut base, half, stride, size);
-                    base.divergent.push(Term {
-                        value: column,
-                        factor: size,
-                    });
-                    for r in 0..8 {
-                        found
-                            .pieces
-                            .push(self.piece(&base, Some((stride, 2 * r * size)), 0, kind));
-                    }
-                } else {
-                    self.add_product(&mut base, column, stride, size);
-                    base.divergent.push(Term {
-                        value: half,
-                        factor: size,
-                    });
-                    for r in 0..8 {
-                        found
-                            .pieces
-                            .push(self.piece(&base, None, 2 * r * size, kind));
-                    }
-                }
-            }
-        }
-        Some((key, found))
-    }
-
-    /// Adds lane part * stride * size.
-    fn add_product(&mut self, base: &mut Terms, lane: Value, stride: Value, size: u32) {
-        let value = match self.constant_of(stride) {
-            Some(bits) => {
-                base.divergent.push(Term {
-                    value: lane,
-                    factor: bits * size,
-                });
-                return;
-            }
-            None => self.binary(Binary::IMul, lane, stride),
-        };
-        base.divergent.push(Term {
-            value,
-            factor: size,
-        });
-    }
-
-    fn piece(
-        &mut self,
-        base: &Terms,
-        step: Option<(Value, u32)>,
-        constant: u32,
-        kind: Kind,
-    ) -> Parts {
-        let mut terms = base.clone();
-        terms.constant += i64::from(constant);
-        if let Some((stride, factor)) = step.filter(|(_, factor)| *factor != 0) {
-            match self.constant_of(stride) {
-                Some(bits) => terms.constant += i64::from(bits) * i64::from(factor),
-                None => terms.uniform.push(Term {
-                    value: stride,
-                    factor,
-                }),
-            }
-        }
-        self.join(terms, kind)
     }
 }

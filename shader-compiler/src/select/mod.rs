@@ -17,6 +17,7 @@
 //! other half is arbitrary. SCC lives from the instruction that sets it to the next one only.
 
 mod address;
+mod atomic;
 mod bank;
 mod bits;
 mod build;
@@ -25,12 +26,16 @@ mod convert;
 mod divide;
 mod float;
 mod flow;
+mod fuse;
 mod integer;
 mod memory;
 mod operand;
 mod prologue;
 mod subgroup;
+#[cfg(test)]
+mod tests;
 mod tile;
+mod tile_address;
 mod uses;
 mod wide;
 
