@@ -6,6 +6,9 @@ use super::Selector;
 use super::operand::Src;
 use crate::machine::{File, Inst, Kind, Operand, Register, RegisterData};
 
+/// So many constants of loops get registers.
+const POOLED: usize = 24;
+
 /// The operand for a 32-bit constant.
 pub(super) fn constant32(bits: u32) -> Operand {
     let inline = Reg::inline_int(bits as i32).or_else(|| Reg::inline_f32(bits));
@@ -112,8 +115,10 @@ impl Selector<'_> {
         let row = op.row();
         self.fit_literals(inst);
         // In a loop the shorter code is worth a register; elsewhere the literal costs nothing.
-        let long = !row.vop3 || inst.mods.neg != 0 || inst.mods.abs != 0;
-        if long && self.nesting.innermost(self.block).is_some() {
+        if op != Isa::V_MOV_B32
+            && self.nesting.innermost(self.block).is_some()
+            && self.pool.len() < POOLED
+        {
             for index in 0..inst.src.len() {
                 if let Operand::Fixed(Reg::Literal(bits)) = inst.src[index] {
                     inst.src[index] = self.pooled(bits);

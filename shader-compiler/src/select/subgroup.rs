@@ -83,8 +83,15 @@ impl Selector<'_> {
             (input, Some(saved))
         };
         let wide = saved.is_some();
+        if scan == Scan::Reduce && !wide {
+            return self.reduce(operation, input, wide, dst);
+        }
         let out = match scan {
-            Scan::Reduce => self.reduce(operation, input, wide),
+            Scan::Reduce => {
+                let out = self.lane_temporary(wide);
+                self.reduce(operation, input, wide, out);
+                out
+            }
             Scan::Inclusive => self.scan(operation, input, wide),
             Scan::Exclusive => {
                 let shifted = self.shift_by_one(operation, input, wide);
@@ -130,16 +137,14 @@ impl Selector<'_> {
         out
     }
 
-    fn reduce(&mut self, operation: Operation, input: Operand, wide: bool) -> Operand {
+    fn reduce(&mut self, operation: Operation, input: Operand, wide: bool, out: Operand) {
         let mut sum = input;
         for ctrl in BUTTERFLY {
             sum = self.combine(operation, sum, row(ctrl), wide);
         }
         let other = self.lane_temporary(wide);
         self.exchange_rows(other, sum, IDENTITY);
-        let out = self.lane_temporary(wide);
         self.emit(operation.op, out, &[other.into(), sum.into()]);
-        out
     }
 
     /// The other row's lanes as `lanes` picks them.

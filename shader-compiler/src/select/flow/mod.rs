@@ -308,6 +308,18 @@ impl Flow<'_> {
         !edge.insts.is_empty() || !self.copies(edge).is_empty()
     }
 
+    /// A restored EXEC that the next block replaces at once need not be restored.
+    pub(super) fn drop_overwritten_exec(&mut self, index: usize) {
+        let sets = |inst: &Inst| {
+            inst.kind == Kind::Isa(Isa::S_MOV_B32) && inst.dst[0] == EXEC && inst.src[0] != EXEC
+        };
+        let mut following = self.blocks[index + 1..].iter();
+        let next = following.find_map(|block| block.insts.first());
+        if next.is_some_and(sets) && self.blocks[index].insts.last().is_some_and(sets) {
+            self.blocks[index].insts.pop();
+        }
+    }
+
     /// Numbers the blocks, drops jumps to what comes next, and derives the linear edges.
     pub(super) fn finish(mut self) -> machine::Function {
         if self.refers_to(self.end) || self.open {
@@ -331,6 +343,7 @@ impl Flow<'_> {
             {
                 insts.pop();
             }
+            self.drop_overwritten_exec(index);
             let logical = &self.logical[index];
             self.blocks[index].logical = logical.iter().map(|label| place(label.0)).collect();
             self.blocks[index].linear = linear(&self.blocks[index], index, count);
