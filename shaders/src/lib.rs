@@ -11,8 +11,10 @@
 extern crate std;
 
 pub mod layout;
+mod product;
 mod table;
 
+pub use product::{Product, ProductBuffer, ProductShape};
 pub use table::{SOURCES, VARIANTS, Variant};
 
 /// The text of a WGSL file, by its name in `wgsl/`.

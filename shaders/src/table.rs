@@ -12,9 +12,11 @@ pub const SOURCES: &[(&str, &str)] = &[
     file!("add.wgsl"),
     file!("argmax.wgsl"),
     file!("attention_decode.wgsl"),
+    file!("attention_prefill.wgsl"),
     file!("attention_reduce.wgsl"),
     file!("blocks.wgsl"),
     file!("embedding.wgsl"),
+    file!("matmul.wgsl"),
     file!("matvec_f16.wgsl"),
     file!("matvec_q4_0.wgsl"),
     file!("matvec_q4_k.wgsl"),
@@ -87,6 +89,36 @@ const Q8_0: Overrides = &[("WEIGHTS", 2.0)];
 const Q4_0: Overrides = &[("WEIGHTS", 3.0)];
 const Q4_K: Overrides = &[("WEIGHTS", 4.0)];
 const Q6_K: Overrides = &[("WEIGHTS", 5.0)];
+const F16_TOKENS_32: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
+const F16_TOKENS_128: Overrides = &[
+    ("WEIGHTS", 1.0),
+    ("TOKENS", 128.0),
+    ("WAVES_OF_TOKENS", 2.0),
+];
+const Q8_0_TOKENS_32: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
+const Q8_0_TOKENS_128: Overrides = &[
+    ("WEIGHTS", 2.0),
+    ("TOKENS", 128.0),
+    ("WAVES_OF_TOKENS", 2.0),
+];
+const Q4_0_TOKENS_32: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
+const Q4_0_TOKENS_128: Overrides = &[
+    ("WEIGHTS", 3.0),
+    ("TOKENS", 128.0),
+    ("WAVES_OF_TOKENS", 2.0),
+];
+const Q4_K_TOKENS_32: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
+const Q4_K_TOKENS_128: Overrides = &[
+    ("WEIGHTS", 4.0),
+    ("TOKENS", 128.0),
+    ("WAVES_OF_TOKENS", 2.0),
+];
+const Q6_K_TOKENS_32: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
+const Q6_K_TOKENS_128: Overrides = &[
+    ("WEIGHTS", 5.0),
+    ("TOKENS", 128.0),
+    ("WAVES_OF_TOKENS", 2.0),
+];
 
 /// Every kernel.
 #[rustfmt::skip]
@@ -101,6 +133,8 @@ pub const VARIANTS: &[Variant] = &[
     variant("attention_decode_128_2", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_2, "attention of single tokens, heads of 128, 2 query heads at a time"),
     variant("attention_decode_128_4", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_4, "attention of single tokens, heads of 128, 4 query heads at a time"),
     variant("attention_decode_128_8", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_8, "attention of single tokens, heads of 128, 8 query heads at a time"),
+    variant("attention_prefill_64", "attention_prefill.wgsl", "attention_prefill", HEAD_64, "attention of a prompt's tokens, heads of 64"),
+    variant("attention_prefill_128", "attention_prefill.wgsl", "attention_prefill", HEAD_128, "attention of a prompt's tokens, heads of 128"),
     variant("attention_reduce_64_f16", "attention_reduce.wgsl", "attention_reduce_f16", HEAD_64, "sum over the splits of that, heads of 64, to f16"),
     variant("attention_reduce_64_f32", "attention_reduce.wgsl", "attention_reduce_f32", HEAD_64, "sum over the splits of that, heads of 64, to f32"),
     variant("attention_reduce_64_q8", "attention_reduce.wgsl", "attention_reduce_q8", HEAD_64, "sum over the splits of that, heads of 64, to 8 bits"),
@@ -117,6 +151,16 @@ pub const VARIANTS: &[Variant] = &[
     variant("embedding_q4_0", "embedding.wgsl", "embedding", Q4_0, "rows of an embedding in Q4_0"),
     variant("embedding_q4_k", "embedding.wgsl", "embedding", Q4_K, "rows of an embedding in Q4_K"),
     variant("embedding_q6_k", "embedding.wgsl", "embedding", Q6_K, "rows of an embedding in Q6_K"),
+    variant("matmul_f16_32", "matmul.wgsl", "matmul", F16_TOKENS_32, "product of F16 weights with many tokens, 32 at a time"),
+    variant("matmul_f16_128", "matmul.wgsl", "matmul", F16_TOKENS_128, "product of F16 weights with many tokens, 128 at a time"),
+    variant("matmul_q4_0_32", "matmul.wgsl", "matmul", Q4_0_TOKENS_32, "product of Q4_0 weights with many tokens, 32 at a time"),
+    variant("matmul_q4_0_128", "matmul.wgsl", "matmul", Q4_0_TOKENS_128, "product of Q4_0 weights with many tokens, 128 at a time"),
+    variant("matmul_q4_k_32", "matmul.wgsl", "matmul", Q4_K_TOKENS_32, "product of Q4_K weights with many tokens, 32 at a time"),
+    variant("matmul_q4_k_128", "matmul.wgsl", "matmul", Q4_K_TOKENS_128, "product of Q4_K weights with many tokens, 128 at a time"),
+    variant("matmul_q6_k_32", "matmul.wgsl", "matmul", Q6_K_TOKENS_32, "product of Q6_K weights with many tokens, 32 at a time"),
+    variant("matmul_q6_k_128", "matmul.wgsl", "matmul", Q6_K_TOKENS_128, "product of Q6_K weights with many tokens, 128 at a time"),
+    variant("matmul_q8_0_32", "matmul.wgsl", "matmul", Q8_0_TOKENS_32, "product of Q8_0 weights with many tokens, 32 at a time"),
+    variant("matmul_q8_0_128", "matmul.wgsl", "matmul", Q8_0_TOKENS_128, "product of Q8_0 weights with many tokens, 128 at a time"),
     variant("matvec_f16_1", "matvec_f16.wgsl", "matvec_f16", TOKENS_1, "product of F16 weights with one token"),
     variant("matvec_f16_2", "matvec_f16.wgsl", "matvec_f16", TOKENS_2, "product of F16 weights with two tokens"),
     variant("matvec_f16_4", "matvec_f16.wgsl", "matvec_f16", TOKENS_4, "product of F16 weights with four tokens"),
