@@ -64,28 +64,31 @@ fn matvec_f16(
     let token = group.y * TOKENS;
     var sums: array<f32, 8>;
 
-    // Four vectors at a time, so that their loads are under way together.
-    var first = 0u;
-    for (; first + 128u <= shape.vectors; first += 128u) {
-        let at = first + local;
-        let a = weights[start + at];
-        let b = weights[start + at + 32u];
-        let c = weights[start + at + 64u];
-        let d = weights[start + at + 96u];
+    let strips = (shape.vectors + 31u) / 32u;
+    let full = shape.vectors / 32u;
+
+    // Four strips of 32 vectors at a time, so that their loads are under way together.
+    var strip = 0u;
+    for (; strip + 4u <= full; strip += 4u) {
+        let at = start + strip * 32u + local;
+        let a = weights[at];
+        let b = weights[at + 32u];
+        let c = weights[at + 64u];
+        let d = weights[at + 96u];
         for (var t = 0u; t < TOKENS; t++) {
-            let of_x = ((token + t) * shape.vectors + at) * 2u;
+            let of_x = ((token + t) * shape.vectors + strip * 32u + local) * 2u;
             sums[t] = add_product(a, of_x, sums[t]);
             sums[t] = add_product(b, of_x + 64u, sums[t]);
             sums[t] = add_product(c, of_x + 128u, sums[t]);
             sums[t] = add_product(d, of_x + 192u, sums[t]);
         }
     }
-    for (; first < shape.vectors; first += 32u) {
-        let at = first + local;
-        if (at < shape.vectors) {
-            let w = weights[start + at];
+    for (; strip < strips; strip++) {
+        let in_row = strip * 32u + local;
+        if (in_row < shape.vectors) {
+            let w = weights[start + in_row];
             for (var t = 0u; t < TOKENS; t++) {
-                sums[t] = add_product(w, ((token + t) * shape.vectors + at) * 2u, sums[t]);
+                sums[t] = add_product(w, ((token + t) * shape.vectors + in_row) * 2u, sums[t]);
             }
         }
     }

@@ -71,31 +71,32 @@ fn matvec_q4_0(
 ) {
     let start = group.x * shape.blocks;
     let tiles = (shape.blocks + 31u) / 32u;
+    let full = shape.blocks / 32u;
     let token = group.y * TOKENS;
     var sums: array<f32, 8>;
 
     // Two full tiles at a time, so that their loads are under way together.
-    var first = 0u;
-    for (; first + 64u <= shape.blocks; first += 64u) {
-        let at = start + first + local;
+    var tile = 0u;
+    for (; tile + 2u <= full; tile += 2u) {
+        let at = start + tile * 32u + local;
         let a = quants[at];
         let b = quants[at + 32u];
         let scale_a = f32(scales[at]);
         let scale_b = f32(scales[at + 32u]);
         for (var t = 0u; t < TOKENS; t++) {
-            let tile = (token + t) * tiles + first / 32u;
-            sums[t] = fma(scale_a, block_product(a, tile, local), sums[t]);
-            sums[t] = fma(scale_b, block_product(b, tile + 1u, local), sums[t]);
+            let of_x = (token + t) * tiles + tile;
+            sums[t] = fma(scale_a, block_product(a, of_x, local), sums[t]);
+            sums[t] = fma(scale_b, block_product(b, of_x + 1u, local), sums[t]);
         }
     }
-    for (; first < shape.blocks; first += 32u) {
-        if (first + local < shape.blocks) {
-            let at = start + first + local;
+    for (; tile < tiles; tile++) {
+        if (tile * 32u + local < shape.blocks) {
+            let at = start + tile * 32u + local;
             let w = quants[at];
             let scale = f32(scales[at]);
             for (var t = 0u; t < TOKENS; t++) {
-                let tile = (token + t) * tiles + first / 32u;
-                sums[t] = fma(scale, block_product(w, tile, local), sums[t]);
+                let of_x = (token + t) * tiles + tile;
+                sums[t] = fma(scale, block_product(w, of_x, local), sums[t]);
             }
         }
     }

@@ -81,31 +81,32 @@ fn matvec_q4_k(
 ) {
     let start = group.x * shape.blocks;
     let tiles = (shape.blocks + 31u) / 32u;
+    let full = shape.blocks / 32u;
     let token = group.y * TOKENS;
     var sums: array<f32, 8>;
 
     // Two full tiles at a time, so that their loads are under way together.
-    var first = 0u;
-    for (; first + 64u <= shape.blocks; first += 64u) {
-        let at = start + first + local;
+    var tile = 0u;
+    for (; tile + 2u <= full; tile += 2u) {
+        let at = start + tile * 32u + local;
         let a = quants[at];
         let b = quants[at + 32u];
         let by_a = factors(supers[at / 8u], local % 8u);
         let by_b = factors(supers[at / 8u + 4u], local % 8u);
         for (var t = 0u; t < TOKENS; t++) {
-            let tile = (token + t) * tiles + first / 32u;
-            sums[t] += block_product(a, by_a, tile, local);
-            sums[t] += block_product(b, by_b, tile + 1u, local);
+            let of_x = (token + t) * tiles + tile;
+            sums[t] += block_product(a, by_a, of_x, local);
+            sums[t] += block_product(b, by_b, of_x + 1u, local);
         }
     }
-    for (; first < shape.blocks; first += 32u) {
-        if (first + local < shape.blocks) {
-            let at = start + first + local;
+    for (; tile < tiles; tile++) {
+        if (tile * 32u + local < shape.blocks) {
+            let at = start + tile * 32u + local;
             let w = quants[at];
             let by = factors(supers[at / 8u], local % 8u);
             for (var t = 0u; t < TOKENS; t++) {
-                let tile = (token + t) * tiles + first / 32u;
-                sums[t] += block_product(w, by, tile, local);
+                let of_x = (token + t) * tiles + tile;
+                sums[t] += block_product(w, by, of_x, local);
             }
         }
     }

@@ -70,35 +70,36 @@ fn matvec_q8_0(
 ) {
     let start = group.x * shape.blocks;
     let tiles = (shape.blocks + 31u) / 32u;
+    let full = shape.blocks / 32u;
     let token = group.y * TOKENS;
     var sums: array<f32, 8>;
 
     // Two full tiles at a time, so that four loads of weights are under way.
-    var first = 0u;
-    for (; first + 64u <= shape.blocks; first += 64u) {
-        let at = (start + first) * 2u + local;
+    var tile = 0u;
+    for (; tile + 2u <= full; tile += 2u) {
+        let at = (start + tile * 32u) * 2u + local;
         let low_a = quants[at];
         let high_a = quants[at + 32u];
         let low_b = quants[at + 64u];
         let high_b = quants[at + 96u];
-        let scale_a = f32(scales[start + first + local]);
-        let scale_b = f32(scales[start + first + 32u + local]);
+        let scale_a = f32(scales[start + tile * 32u + local]);
+        let scale_b = f32(scales[start + tile * 32u + 32u + local]);
         for (var t = 0u; t < TOKENS; t++) {
-            let tile = (token + t) * tiles + first / 32u;
-            sums[t] = fma(scale_a, block_product(low_a, high_a, tile, local), sums[t]);
-            sums[t] = fma(scale_b, block_product(low_b, high_b, tile + 1u, local), sums[t]);
+            let of_x = (token + t) * tiles + tile;
+            sums[t] = fma(scale_a, block_product(low_a, high_a, of_x, local), sums[t]);
+            sums[t] = fma(scale_b, block_product(low_b, high_b, of_x + 1u, local), sums[t]);
         }
     }
-    for (; first < shape.blocks; first += 32u) {
-        let left = min(shape.blocks - first, 32u);
+    for (; tile < tiles; tile++) {
+        let left = min(shape.blocks - tile * 32u, 32u);
         if (local < left) {
-            let at = (start + first) * 2u + local;
+            let at = (start + tile * 32u) * 2u + local;
             let low = quants[at];
             let high = quants[at + left];
-            let scale = f32(scales[start + first + local]);
+            let scale = f32(scales[start + tile * 32u + local]);
             for (var t = 0u; t < TOKENS; t++) {
-                let tile = (token + t) * tiles + first / 32u;
-                sums[t] = fma(scale, block_product(low, high, tile, local), sums[t]);
+                let of_x = (token + t) * tiles + tile;
+                sums[t] = fma(scale, block_product(low, high, of_x, local), sums[t]);
             }
         }
     }
