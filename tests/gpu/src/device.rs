@@ -74,6 +74,15 @@ impl Launch {
     pub fn variant(&self) -> Result<&'static shaders::Variant> {
         shaders::variant(self.kernel).with_context(|| format!("no kernel {}", self.kernel))
     }
+
+    /// The WGSL file that it is in.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn source(&self) -> Result<&'static str> {
+        let file = self.variant()?.file;
+        shaders::source(file).with_context(|| format!("no file {file}"))
+    }
 }
 
 /// The buffers that a launch wrote, by binding.
@@ -96,6 +105,12 @@ impl Outputs {
 pub trait Device {
     /// What a failed case is reported with.
     fn name(&self) -> String;
+
+    /// Whether it has what the kernel needs.
+    ///
+    /// # Errors
+    /// If there is no such kernel.
+    fn runs(&self, launch: &Launch) -> Result<bool>;
 
     /// Runs a launch to its end and gives back what it wrote.
     ///

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use wgpu::util::DeviceExt;
 
-use crate::device::{Device, Launch, Outputs};
+use crate::device::{Buffer, Device, Launch, Outputs};
 
 /// Where Debian puts the description of Mesa's software Vulkan.
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
@@ -19,6 +19,8 @@ pub struct Vulkan {
     queue: wgpu::Queue,
     name: String,
     subgroup: u32,
+    /// It has cooperative matrices.
+    tiles: bool,
 }
 
 impl Vulkan {
@@ -52,11 +54,19 @@ impl Vulkan {
             | wgpu::Features::SUBGROUP_BARRIER
             | wgpu::Features::IMMEDIATES;
         let missing = required_features - adapter.features();
+        let tiles = adapter.features() & wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         ensure!(missing.is_empty(), "{} lacks {missing:?}", info.name);
+        let experimental_features = if tiles.is_empty() {
+            wgpu::ExperimentalFeatures::disabled()
+        } else {
+            // SAFETY: the only such feature that is asked for is used as its description says.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
-                required_features,
+                required_features: required_features | tiles,
                 required_limits: adapter.limits(),
+                experimental_features,
                 ..Default::default()
             })
             .await?;
@@ -65,51 +75,124 @@ impl Vulkan {
             queue,
             name: format!("{} ({})", info.name, info.driver),
             subgroup: info.subgroup_min_size,
+            tiles: !tiles.is_empty(),
         })
     }
 
     fn pipeline(
         &self,
-        launch: &Launch,
-        layout: &wgpu::BindGroupLayout,
+        source: &str,
+        entry: &str,
+        constants: &[(&str, f64)],
+        layout: &wgpu::PipelineLayout,
     ) -> Result<wgpu::ComputePipeline> {
-        let variant = launch.variant()?;
-        let source = shaders::source(variant.file).context("no such file")?;
-        let mut constants = variant.overrides.to_vec();
-        if source.contains("override SUBGROUP:") {
-            constants.push(("SUBGROUP", f64::from(self.subgroup)));
-        }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self
             .device
             .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(variant.file),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
-        let layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: None,
-                bind_group_layouts: &[Some(layout)],
-                immediate_size: launch.immediates.len() as u32,
+                source: wgpu::ShaderSource::Wgsl(source.into()),
             });
         let pipeline = self
             .device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(variant.name),
-                layout: Some(&layout),
+                label: None,
+                layout: Some(layout),
                 module: &module,
-                entry_point: Some(variant.entry),
+                entry_point: Some(entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &constants,
+                    constants,
                     ..Default::default()
                 },
                 cache: None,
             });
         match pollster::block_on(scope.pop()) {
-            Some(error) => bail!("{}: {error}", variant.file),
+            Some(error) => bail!("{error}"),
             None => Ok(pipeline),
         }
+    }
+
+    /// Runs an entry point of a WGSL text to its end and gives back the buffers that it may write.
+    ///
+    /// # Errors
+    /// If the text is not valid or does not fit the buffers.
+    pub fn run_source(
+        &self,
+        source: &str,
+        entry: &str,
+        constants: &[(&str, f64)],
+        buffers: &[Buffer],
+        immediates: &[u8],
+        groups: [u32; 3],
+    ) -> Result<Outputs> {
+        let entries: Vec<_> = buffers.iter().map(layout_entry).collect();
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: None,
+                entries: &entries,
+            });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: None,
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: immediates.len() as u32,
+            });
+        let pipeline = self.pipeline(source, entry, constants, &pipeline_layout)?;
+        let on_device: Vec<_> = buffers.iter().map(|buffer| self.upload(buffer)).collect();
+        let entries: Vec<_> = buffers
+            .iter()
+            .zip(&on_device)
+            .map(|(buffer, on_device)| wgpu::BindGroupEntry {
+                binding: buffer.binding,
+                resource: on_device.as_entire_binding(),
+            })
+            .collect();
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &layout,
+            entries: &entries,
+        });
+
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            if !immediates.is_empty() {
+                pass.set_immediates(0, immediates);
+            }
+            let [x, y, z] = groups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+        let mut staged = Vec::new();
+        for (buffer, on_device) in buffers.iter().zip(&on_device) {
+            if buffer.written {
+                let copy = self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: None,
+                    size: on_device.size(),
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                });
+                encoder.copy_buffer_to_buffer(on_device, 0, &copy, 0, on_device.size());
+                staged.push((buffer.binding, copy));
+            }
+        }
+        self.queue.submit([encoder.finish()]);
+        let read = staged
+            .into_iter()
+            .map(|(binding, copy)| Ok((binding, self.read(&copy)?)));
+        Ok(Outputs(read.collect::<Result<_>>()?))
+    }
+
+    fn upload(&self, buffer: &Buffer) -> wgpu::Buffer {
+        self.device
+            .create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents: &buffer.bytes,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+            })
     }
 
     /// Copies a buffer back.
@@ -130,75 +213,37 @@ impl Device for Vulkan {
         format!("{}, subgroups of {}", self.name, self.subgroup)
     }
 
-    fn run(&self, launch: &Launch) -> Result<Outputs> {
-        let layout_entries: Vec<_> = launch.buffers.iter().map(layout_entry).collect();
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: None,
-                entries: &layout_entries,
-            });
-        let pipeline = self.pipeline(launch, &layout)?;
-        let buffers: Vec<_> = launch
-            .buffers
-            .iter()
-            .map(|buffer| {
-                self.device
-                    .create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                        label: None,
-                        contents: &buffer.bytes,
-                        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
-                    })
-            })
-            .collect();
-        let entries: Vec<_> = launch
-            .buffers
-            .iter()
-            .zip(&buffers)
-            .map(|(buffer, on_device)| wgpu::BindGroupEntry {
-                binding: buffer.binding,
-                resource: on_device.as_entire_binding(),
-            })
-            .collect();
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &layout,
-            entries: &entries,
-        });
+    fn runs(&self, launch: &Launch) -> Result<bool> {
+        let needs_tiles = launch.source()?.contains("enable wgpu_cooperative_matrix;");
+        Ok(self.tiles || !needs_tiles)
+    }
 
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &group, &[]);
-            if !launch.immediates.is_empty() {
-                pass.set_immediates(0, &launch.immediates);
-            }
-            let [x, y, z] = launch.groups;
-            pass.dispatch_workgroups(x, y, z);
+    fn run(&self, launch: &Launch) -> Result<Outputs> {
+        let variant = launch.variant()?;
+        let source = launch.source()?;
+        let mut constants = variant.overrides.to_vec();
+        if source.contains("override SUBGROUP:") {
+            constants.push(("SUBGROUP", f64::from(self.subgroup)));
         }
-        let mut staged = Vec::new();
-        for (buffer, on_device) in launch.buffers.iter().zip(&buffers) {
-            if buffer.written {
-                let copy = self.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: None,
-                    size: on_device.size(),
-                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                    mapped_at_creation: false,
-                });
-                encoder.copy_buffer_to_buffer(on_device, 0, &copy, 0, on_device.size());
-                staged.push((buffer.binding, copy));
-            }
-        }
-        self.queue.submit([encoder.finish()]);
-        let read = staged
-            .into_iter()
-            .map(|(binding, copy)| Ok((binding, self.read(&copy)?)));
-        Ok(Outputs(read.collect::<Result<_>>()?))
+        let Launch {
+            buffers,
+            immediates,
+            groups,
+            ..
+        } = launch;
+        self.run_source(
+            source,
+            variant.entry,
+            &constants,
+            buffers,
+            immediates,
+            *groups,
+        )
+        .context(variant.file)
     }
 }
 
-fn layout_entry(buffer: &crate::device::Buffer) -> wgpu::BindGroupLayoutEntry {
+fn layout_entry(buffer: &Buffer) -> wgpu::BindGroupLayoutEntry {
     wgpu::BindGroupLayoutEntry {
         binding: buffer.binding,
         visibility: wgpu::ShaderStages::COMPUTE,

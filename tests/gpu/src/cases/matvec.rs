@@ -160,30 +160,31 @@ fn case(inputs: &mut Inputs, kernel: &'static str, weights: Weights, shape: &Sha
     let x = inputs.floats(groups * width * columns, 2.0);
     let before = inputs.floats(tokens * stride, 1.0);
 
-    let units = if weights == Weights::F16 {
-        columns / 8
-    } else {
-        columns / 32
+    let product = shaders::variant(kernel).and_then(shaders::Product::of);
+    let product = product.expect("the kernel is a product");
+    let product_shape = shaders::ProductShape {
+        rows,
+        columns,
+        tokens,
+        stride,
+        add,
     };
-    let launch = Launch::new(kernel, [rows as u32, groups as u32, 1])
-        .immediate(units as u32)
-        .immediate(tokens as u32)
-        .immediate(stride as u32)
-        .immediate(u32::from(add))
-        .read(0, &planes[0])
-        .write(4, &before);
-    let (launch, x) = if weights == Weights::F16 {
+    let mut launch = Launch::new(kernel, product.groups(&product_shape));
+    for word in product.immediates(&product_shape) {
+        launch = launch.immediate(word);
+    }
+    launch = launch.read(0, &planes[0]).write(4, &before);
+    let (mut launch, x) = if weights == Weights::F16 {
         (launch.read(2, &x), exact(&x))
     } else {
         let (quants, blocks, values) = activations(&x, columns);
         let launch = launch.read(1, &planes[1]).read(2, &quants).read(3, &blocks);
         (launch, values)
     };
-    let launch = if weights == Weights::Q6K {
-        launch.read(5, &planes[2]).read(6, &planes[3])
-    } else {
-        launch
-    };
+    if weights == Weights::Q6K {
+        launch = launch.read(5, &planes[2]).read(6, &planes[3]);
+    }
+    assert_sizes(&launch, &product.buffers(&product_shape));
 
     let roundings = if weights == Weights::F16 {
         columns as f64 / 32.0 + 33.0
@@ -213,6 +214,23 @@ fn case(inputs: &mut Inputs, kernel: &'static str, weights: Weights, shape: &Sha
     Case::new(shape, launch, move |outputs| {
         compare("y", &outputs.get::<f32>(4)?, &expected)
     })
+}
+
+/// The buffers are as large as the table of products says.
+pub(super) fn assert_sizes(launch: &Launch, expected: &[Option<shaders::ProductBuffer>]) {
+    let mut found: Vec<_> = launch
+        .buffers
+        .iter()
+        .map(|b| (b.binding, b.bytes.len()))
+        .collect();
+    let mut expected: Vec<_> = expected
+        .iter()
+        .flatten()
+        .map(|b| (b.binding, b.bytes))
+        .collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{}", launch.kernel);
 }
 
 /// At least the magnitudes that roundings are relative to: for Q4_K, where an element is a difference, the sum of both terms.

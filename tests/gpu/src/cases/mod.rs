@@ -7,6 +7,7 @@ mod attention;
 mod elementwise;
 mod matvec;
 mod memory;
+mod prefill;
 mod rope;
 mod sampling;
 
@@ -63,6 +64,7 @@ pub fn all(seed: u64) -> Vec<Case> {
     matvec::add(&mut inputs, &mut cases);
     rope::add(&mut inputs, &mut cases);
     attention::add(&mut inputs, &mut cases);
+    prefill::add(&mut inputs, &mut cases);
     memory::add(&mut inputs, &mut cases);
     sampling::add(&mut inputs, &mut cases);
     cases

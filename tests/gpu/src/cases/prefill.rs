@@ -1,0 +1,209 @@
+//! Attention of several tokens of a prompt, and products with many tokens.
+
+use cpu_fallback::reference;
+use half::f16;
+use shaders::layout::Weights;
+
+use super::attention::{Cache, exp2_bound, score_bounds};
+use super::matvec::{assert_sizes, elements, magnitudes, planes, random_rows};
+use super::rope::BLOCK;
+use super::{Case, EPS, EPS_F16, Inputs, Near, TINY_F16, compare, exact};
+use crate::device::Launch;
+
+pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+    for (kernel, head) in [("attention_prefill_64", 64), ("attention_prefill_128", 128)] {
+        for (kv_heads, ratio) in [(1, 1), (2, 4)] {
+            cases.push(attention(inputs, kernel, head, kv_heads, ratio));
+        }
+    }
+    let types = [
+        (Weights::F16, "matmul_f16"),
+        (Weights::Q8_0, "matmul_q8_0"),
+        (Weights::Q4_0, "matmul_q4_0"),
+        (Weights::Q4K, "matmul_q4_k"),
+        (Weights::Q6K, "matmul_q6_k"),
+    ];
+    for (weights, name) in types {
+        let kernels = shaders::VARIANTS
+            .iter()
+            .filter(|v| v.name.starts_with(name));
+        for variant in kernels {
+            // Rows, columns, tiles of tokens, and whether the product is added.
+            for (rows, columns, tiles, add) in [(128, 256, 1, false), (208, 1280, 2, true)] {
+                cases.push(product(
+                    inputs,
+                    variant.name,
+                    weights,
+                    rows,
+                    columns,
+                    tiles,
+                    add,
+                ));
+            }
+            if matches!(weights, Weights::Q8_0 | Weights::Q4_0 | Weights::F16) {
+                cases.push(product(inputs, variant.name, weights, 16, 96, 1, false));
+            }
+        }
+    }
+}
+
+/// Chunks of two sequences: the beginning of one, and the middle of another, which ends before its last position.
+///
+/// Bounds: as for single tokens, with a power of two and two roundings more for each HEAD positions; the quotient; f16.
+fn attention(
+    inputs: &mut Inputs,
+    kernel: &'static str,
+    head: usize,
+    kv_heads: usize,
+    ratio: usize,
+) -> Case {
+    let lengths = [21, 2 * head + 9];
+    let cache = Cache::new(inputs, &lengths, kv_heads, head);
+    let tables = [0, lengths[0].div_ceil(BLOCK)];
+    // Sequence and position of each row.
+    let mut rows: Vec<(usize, usize)> = (0..21).map(|position| (0, position)).collect();
+    rows.extend((2 * head - 3..2 * head + 9).map(|position| (1, position)));
+    let parts = [0u32, 16, 16, 5, 21, 12];
+    let heads = kv_heads * ratio;
+    let scale = std::f32::consts::LOG2_E / (head as f32).sqrt();
+    let queries: Vec<_> = inputs
+        .floats(rows.len() * heads * head, 3.0)
+        .into_iter()
+        .map(|q| q * scale)
+        .collect();
+    let flat: Vec<u32> = rows
+        .iter()
+        .flat_map(|(sequence, position)| [*position as u32, tables[*sequence] as u32])
+        .collect();
+    let groups = [parts.len() as u32 / 2, ratio as u32, kv_heads as u32];
+    let launch = Launch::new(kernel, groups)
+        .immediate(kv_heads as u32)
+        .immediate(ratio as u32)
+        .read(0, &queries)
+        .read(1, &cache.keys)
+        .read(2, &flat)
+        .read(3, &cache.tables)
+        .read(4, &cache.values)
+        .read(5, &parts)
+        .write(6, &vec![f16::NAN; rows.len() * heads * head]);
+
+    let mut expected = Vec::new();
+    for (row, (sequence, position)) in rows.into_iter().enumerate() {
+        for h in 0..heads {
+            let query = exact(&queries[(row * heads + h) * head..][..head]);
+            let (keys, values) = cache.rows(tables[sequence], h / ratio, 0..position + 1);
+            let found = reference::attend(&query, &keys, &values);
+            let sizes: Vec<_> = values.iter().map(|v| v.abs()).collect();
+            let sizes = reference::attend(&query, &keys, &sizes).weighted;
+            let spread = found.scores.iter().map(|s| found.largest - s);
+            let spread = spread.fold(0.0, f64::max);
+            let doubt = 2.0 * score_bounds(&query, &keys);
+            let steps = (position / head + 2) as f64;
+            let relative = 2.0 * exp2_bound(spread, doubt)
+                + 2.0 * steps * exp2_bound(spread, 0.0)
+                + (position as f64 + 2.0 * steps + 40.0) * EPS;
+            for d in 0..head {
+                let value = found.weighted[d] / found.sum;
+                let bound = sizes[d] / found.sum * relative;
+                expected.push(Near {
+                    value,
+                    bound: bound + (value.abs() + bound) * EPS_F16 + TINY_F16,
+                });
+            }
+        }
+    }
+    Case::new(
+        format!("{kv_heads} kv heads, ratio {ratio}"),
+        launch,
+        move |outputs| compare("out", &outputs.get::<f16>(6)?, &expected),
+    )
+}
+
+/// Bounds: a weight is rounded to f16 once, which for all but Q4_K is done here too, because its exact value has few enough
+/// bits for f32; the products of two f16 are exact in f32, and adding them, in any order, is at most a rounding for each column.
+fn product(
+    inputs: &mut Inputs,
+    kernel: &'static str,
+    weights: Weights,
+    rows: usize,
+    columns: usize,
+    tiles: usize,
+    add: bool,
+) -> Case {
+    let width = if kernel.ends_with("_128") { 128 } else { 32 };
+    let tokens = tiles * width;
+    let stride = rows.next_multiple_of(128);
+    let gguf = random_rows(inputs, weights, rows * columns);
+    let planes = planes(weights, &gguf, columns);
+    let x: Vec<_> = inputs
+        .floats(tokens * columns, 2.0)
+        .into_iter()
+        .map(f16::from_f32)
+        .collect();
+    let before = inputs.floats(tokens * stride, 1.0);
+    let table = shaders::variant(kernel).and_then(shaders::Product::of);
+    let table = table.expect("the kernel is a product");
+    let shape = shaders::ProductShape {
+        rows,
+        columns,
+        tokens,
+        stride,
+        add,
+    };
+    let mut launch = Launch::new(kernel, table.groups(&shape));
+    for word in table.immediates(&shape) {
+        launch = launch.immediate(word);
+    }
+    launch = launch.read(0, &planes[0]).read(6, &x).write(7, &before);
+    launch = match weights {
+        Weights::Q8_0 | Weights::Q4_0 => launch.read(1, &planes[1]),
+        Weights::Q4K => launch.read(2, &planes[1]),
+        Weights::Q6K => launch
+            .read(3, &planes[1])
+            .read(4, &planes[2])
+            .read(5, &planes[3]),
+        Weights::F32 | Weights::F16 => launch,
+    };
+    assert_sizes(&launch, &table.buffers(&shape));
+
+    let exact_matrix = elements(weights, &gguf);
+    let matrix: Vec<_> = if weights == Weights::Q4K {
+        exact_matrix
+    } else {
+        exact_matrix
+            .iter()
+            .map(|w| f16::from_f64(*w).to_f64())
+            .collect()
+    };
+    let rounding = if weights == Weights::Q4K {
+        EPS_F16
+    } else {
+        0.0
+    };
+    let sizes = magnitudes(weights, &gguf);
+    let x: Vec<_> = x.iter().map(|x| x.to_f64()).collect();
+    let absolute: Vec<_> = x.iter().map(|x| x.abs()).collect();
+    let products = reference::product(&matrix, &x, columns);
+    let sizes = reference::product(&sizes, &absolute, columns);
+    let relative = (columns as f64 + 4.0) * EPS + rounding * 1.001;
+    let tiny: f64 = TINY_F16 * absolute.iter().sum::<f64>() / tokens as f64;
+    Case::new(
+        format!("{rows}x{columns}, {tokens} tokens"),
+        launch,
+        move |outputs| {
+            let y = outputs.get::<f32>(7)?;
+            // What lies beyond the rows is of no meaning.
+            let found: Vec<_> = y.chunks(stride).flat_map(|y| &y[..rows]).copied().collect();
+            let mut expected = Vec::new();
+            for (i, (product, size)) in products.iter().zip(&sizes).enumerate() {
+                let before = f64::from(before[i / rows * stride + i % rows]);
+                let value = if add { before + product } else { *product };
+                expected.push(Near {
+                    value,
+                    bound: size * relative + value.abs() * EPS + tiny,
+                });
+            }
+            compare("y", &found, &expected)
+        },
+    )
+}
