@@ -21,6 +21,7 @@ override GROUP: u32 = 4u;
 override SUBGROUP: u32 = 32u;
 
 override WEIGHTS: u32 = HEAD * GROUP;
+override QUERIES: u32 = HEAD * GROUP / 4;
 
 struct Shape {
     kv_heads: u32,
@@ -40,6 +41,8 @@ var<immediate> shape: Shape;
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(6) var<storage, read_write> stats: array<vec2<f32>>;
 
+// [query head][vector of four elements]
+var<workgroup> of_queries: array<vec4<f32>, QUERIES>;
 // [query head][position]: exponentials of the scores.
 var<workgroup> weights: array<f32, WEIGHTS>;
 // [query head][subgroup]
@@ -81,6 +84,13 @@ fn attention_decode(
     // Number of the first query head that shares it.
     let head = (group.x * shape.kv_heads + kv_head) * shape.ratio;
 
+    for (var i = local; i < QUERIES; i += HEAD) {
+        // With fewer query heads than GROUP the last one is taken several times.
+        let g = min(shape.first_head + i / (HEAD / 4u), shape.ratio - 1u);
+        of_queries[i] = queries[(head + g) * (HEAD / 4u) + i % (HEAD / 4u)];
+    }
+    workgroupBarrier();
+
     let position = first + local;
     let page = tables[row.y + min(position, positions - 1u) / 16u];
     let key = (page * shape.kv_heads + kv_head) * (HEAD * 2u) + position % 16u;
@@ -91,12 +101,11 @@ fn attention_decode(
         let d = keys[key + c * 16u + 32u];
         let e = keys[key + c * 16u + 48u];
         for (var g = 0u; g < GROUP; g++) {
-            // With fewer query heads than GROUP the last one is taken several times.
-            let query = (head + min(shape.first_head + g, shape.ratio - 1u)) * (HEAD / 4u) + c * 2u;
-            scores[g] = add_products(a, queries[query], queries[query + 1u], scores[g]);
-            scores[g] = add_products(b, queries[query + 2u], queries[query + 3u], scores[g]);
-            scores[g] = add_products(d, queries[query + 4u], queries[query + 5u], scores[g]);
-            scores[g] = add_products(e, queries[query + 6u], queries[query + 7u], scores[g]);
+            let query = g * (HEAD / 4u) + c * 2u;
+            scores[g] = add_products(a, of_queries[query], of_queries[query + 1u], scores[g]);
+            scores[g] = add_products(b, of_queries[query + 2u], of_queries[query + 3u], scores[g]);
+            scores[g] = add_products(d, of_queries[query + 4u], of_queries[query + 5u], scores[g]);
+            scores[g] = add_products(e, of_queries[query + 6u], of_queries[query + 7u], scores[g]);
         }
     }
 

@@ -19,6 +19,7 @@ override ROWS: u32 = 16u;
 override SUBGROUP: u32 = 32u;
 
 override WEIGHTS: u32 = HEAD * ROWS;
+override QUERIES: u32 = HEAD * ROWS / 4;
 
 struct Shape {
     kv_heads: u32,
@@ -35,6 +36,8 @@ var<immediate> shape: Shape;
 @group(0) @binding(5) var<storage, read> parts: array<vec2<u32>>;
 @group(0) @binding(6) var<storage, read_write> out: array<f16>;
 
+// [token][vector of four elements]
+var<workgroup> of_queries: array<vec4<f32>, QUERIES>;
 // [token][position]: exponentials of the scores.
 var<workgroup> weights: array<f32, WEIGHTS>;
 // [token][subgroup]
@@ -80,6 +83,13 @@ fn attention_prefill(
         most[g] = LOWEST;
     }
 
+    for (var i = local; i < QUERIES; i += HEAD) {
+        // With fewer tokens than ROWS the last one is taken several times.
+        let token = part.x + min(i / (HEAD / 4u), part.y - 1u);
+        of_queries[i] = queries[(token * heads + head) * (HEAD / 4u) + i % (HEAD / 4u)];
+    }
+    workgroupBarrier();
+
     for (var first = 0u; first <= last; first += HEAD) {
         let position = first + local;
         let page = tables[row.y + min(position, last) / 16u];
@@ -89,11 +99,9 @@ fn attention_prefill(
             let a = keys[key + c * 16u];
             let b = keys[key + c * 16u + 16u];
             for (var g = 0u; g < ROWS; g++) {
-                // With fewer tokens than ROWS the last one is taken several times.
-                let token = part.x + min(g, part.y - 1u);
-                let query = (token * heads + head) * (HEAD / 4u) + c * 2u;
-                scores[g] = add_products(a, queries[query], queries[query + 1u], scores[g]);
-                scores[g] = add_products(b, queries[query + 2u], queries[query + 3u], scores[g]);
+                let query = g * (HEAD / 4u) + c * 2u;
+                scores[g] = add_products(a, of_queries[query], of_queries[query + 1u], scores[g]);
+                scores[g] = add_products(b, of_queries[query + 2u], of_queries[query + 3u], scores[g]);
             }
         }
 

@@ -2,10 +2,11 @@
 //!
 //! [`cases`] has random inputs for every kernel, and for each what the scalar definition in `cpu_fallback::reference` gives,
 //! with a bound on the difference; [`device`] is the seam behind which they run: as WGSL through [`vulkan`], or as our machine
-//! code.
+//! code in the interpreter, [`machine`].
 
 pub mod cases;
 pub mod device;
 pub mod llvm;
+pub mod machine;
 pub mod random_programs;
 pub mod vulkan;

@@ -17,7 +17,7 @@ use anyhow::{Result, ensure};
 use half::f16;
 use tests::random::Random;
 
-use crate::device::{Launch, Outputs};
+use crate::device::{Device, Launch, Outputs};
 
 /// Largest relative change of one rounding to f32: 2^-24.
 const EPS: f64 = 1.0 / (1u64 << 24) as f64;
@@ -68,6 +68,35 @@ pub fn all(seed: u64) -> Vec<Case> {
     memory::add(&mut inputs, &mut cases);
     sampling::add(&mut inputs, &mut cases);
     cases
+}
+
+/// Runs every case whose name contains the value of `INFERNEL_CASES`, if that is set, on a device, and prints what is wrong.
+///
+/// # Errors
+/// If a result is wrong or a kernel does not run.
+pub fn run_all(device: &dyn Device, seed: u64) -> Result<()> {
+    let wanted = std::env::var("INFERNEL_CASES").unwrap_or_default();
+    let cases: Vec<_> = all(seed)
+        .into_iter()
+        .filter(|case| case.name.contains(&wanted))
+        .collect();
+    ensure!(!cases.is_empty(), "no case is called {wanted}");
+    println!("{}, seed {seed}, {} cases", device.name(), cases.len());
+    let (mut wrong, mut left_out) = (0, 0);
+    for case in &cases {
+        if !device.runs(&case.launch)? {
+            left_out += 1;
+            continue;
+        }
+        let outputs = device.run(&case.launch);
+        if let Err(error) = outputs.and_then(|outputs| (case.check)(&outputs)) {
+            println!("{}: {error:#}", case.name);
+            wrong += 1;
+        }
+    }
+    println!("{left_out} of them need cooperative matrices, which this device lacks");
+    ensure!(wrong == 0, "{wrong} of {} cases are wrong", cases.len());
+    Ok(())
 }
 
 /// A number that is right, and how far from it another may be.

@@ -1,0 +1,163 @@
+//! Kernels as our own machine code, in the strict interpreter of gfx1100.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use gfx1100_interpreter::{self as interpreter, Mode, Program, Regions, Report};
+use shader_compiler::{CodeObject, Options, descriptor};
+
+use crate::device::{Buffer, Device, Launch, Outputs};
+
+/// Where the argument segment lies.
+const ARGUMENTS: u64 = 1 << 32;
+/// From one buffer to the next: so far apart that no access reaches another one by mistake.
+const BUFFERS: u64 = 1 << 36;
+/// Where the code lies.
+const CODE: u64 = 1 << 20;
+
+/// The compiler and the interpreter.
+#[derive(Default)]
+pub struct Machine {
+    compiled: Mutex<BTreeMap<&'static str, CodeObject>>,
+}
+
+impl Machine {
+    /// The machine code of a kernel, compiled at its first use.
+    ///
+    /// # Errors
+    /// If it cannot be compiled.
+    pub fn code(&self, launch: &Launch) -> Result<CodeObject> {
+        let variant = launch.variant()?;
+        let mut compiled = self
+            .compiled
+            .lock()
+            .map_err(|_| anyhow::anyhow!("a test failed"))?;
+        if let Some(object) = compiled.get(variant.name) {
+            return Ok(object.clone());
+        }
+        let overrides = variant.overrides.iter();
+        let mut options = Options {
+            overrides: overrides
+                .map(|(name, value)| ((*name).to_string(), *value))
+                .collect(),
+            entry_point: Some(variant.entry),
+            ..Options::default()
+        };
+        let objects = shader_compiler::compile(launch.source()?, variant.file, &mut options)?;
+        let object = objects
+            .into_iter()
+            .next()
+            .context("compiling gave no kernel")?;
+        compiled.insert(variant.name, object.clone());
+        Ok(object)
+    }
+
+    /// Runs a launch, and also says what was executed.
+    ///
+    /// # Errors
+    /// If the kernel cannot be compiled, or breaks a rule of the machine.
+    pub fn execute(&self, launch: &Launch) -> Result<(Outputs, Report)> {
+        let object = self.code(launch)?;
+        self.execute_object(&object, &launch.buffers, &launch.immediates, launch.groups)
+    }
+
+    /// Runs machine code over buffers to its end.
+    ///
+    /// # Errors
+    /// If it breaks a rule of the machine.
+    pub fn execute_object(
+        &self,
+        object: &CodeObject,
+        buffers: &[Buffer],
+        immediates: &[u8],
+        groups: [u32; 3],
+    ) -> Result<(Outputs, Report)> {
+        let mut memory = Regions::new();
+        let mut addresses = Vec::new();
+        for (index, buffer) in buffers.iter().enumerate() {
+            let address = BUFFERS * (index as u64 + 1);
+            memory.add(address, &buffer.bytes).map_err(outside)?;
+            addresses.push(address);
+        }
+        let arguments = arguments(object, buffers, &addresses, immediates, groups);
+        if !arguments.is_empty() {
+            memory.add(ARGUMENTS, &arguments).map_err(outside)?;
+        }
+
+        let program = Program::new(&object.code, CODE, object.vgprs)?;
+        let dispatch = interpreter::Launch {
+            workgroups: groups,
+            workgroup_size: object.workgroup_size,
+            arguments: ARGUMENTS,
+            user_sgprs: object.user_sgprs,
+            workgroup_ids: object.workgroup_ids,
+            local_id_components: object.local_id_components,
+            lds_bytes: object.lds_bytes,
+            lds_zeroed: false,
+            scratch_bytes: 0,
+            mode: Mode::DEFAULT,
+        };
+        let options = interpreter::Options::default();
+        let report = interpreter::dispatch(&program, &dispatch, &memory, &options)?;
+        let mut outputs = Vec::new();
+        for (buffer, address) in buffers.iter().zip(addresses) {
+            if buffer.written {
+                let bytes = memory.bytes(address, buffer.bytes.len()).map_err(outside)?;
+                outputs.push((buffer.binding, bytes));
+            }
+        }
+        Ok((Outputs(outputs), report))
+    }
+}
+
+fn outside(fault: interpreter::Fault) -> anyhow::Error {
+    anyhow::anyhow!("{fault:?}")
+}
+
+impl Device for Machine {
+    fn name(&self) -> String {
+        "our machine code, interpreted".to_string()
+    }
+
+    fn runs(&self, _: &Launch) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn run(&self, launch: &Launch) -> Result<Outputs> {
+        let (outputs, _) = self.execute(launch)?;
+        Ok(outputs)
+    }
+}
+
+/// The argument segment: descriptors in the order of the kernel's bindings, empty ones where the launch has no buffer, then the
+/// immediates, then the number of workgroups.
+fn arguments(
+    object: &CodeObject,
+    buffers: &[Buffer],
+    addresses: &[u64],
+    immediates: &[u8],
+    groups: [u32; 3],
+) -> Vec<u8> {
+    let mut bytes = vec![0; object.arguments.bytes as usize];
+    let mut put = |at: usize, words: &[u32]| {
+        for (i, word) in words.iter().enumerate() {
+            bytes[at + 4 * i..][..4].copy_from_slice(&word.to_le_bytes());
+        }
+    };
+    for (n, binding) in object.arguments.bindings.iter().enumerate() {
+        let mut buffers = buffers.iter().zip(addresses);
+        let found = buffers.find(|(buffer, _)| buffer.binding == binding.binding);
+        let words = found.map_or(descriptor(0, 0), |(buffer, address)| {
+            descriptor(*address, buffer.bytes.len() as u32)
+        });
+        put(n * 16, &words);
+    }
+    if let Some(at) = object.arguments.workgroups {
+        put(at as usize, &groups);
+    }
+    let (at, length) = object.arguments.immediates;
+    let given = &immediates[..(length as usize).min(immediates.len())];
+    bytes[at as usize..][..given.len()].copy_from_slice(given);
+    bytes
+}
