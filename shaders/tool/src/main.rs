@@ -5,6 +5,7 @@ mod disasm;
 mod exec;
 mod exec_lib;
 mod report;
+mod roofline;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ const COMMANDS: &[Command] = &[
     Command("build", "compile all kernels, or those named, and print a line about each", report::BUILD_HELP, report::build),
     Command("stats", "statistics of the compiled kernels", report::STATS_HELP, report::stats),
     Command("disasm", "machine code of a kernel or a WGSL file, or any form before it", disasm::HELP, disasm::run),
+    Command("roofline", "what bounds the product kernels on the card", roofline::HELP, roofline::run),
     Command("passes", "names of the compiler's passes", report::PASSES_HELP, report::passes),
     Command("exec", "execute machine code: state as JSON on stdin, final state on stdout", exec::HELP, exec::run),
     Command("exec-lib", "build the interpreter as a shared library and print its path", exec_lib::HELP, exec_lib::run),
