@@ -147,7 +147,15 @@ fn unsafe_sites(line: &str) -> usize {
         .count()
 }
 
-/// Counts per room, by the folder at the root.
+/// The folder of the crate that a file belongs to: the nearest above it with a manifest.
+fn room(path: &str) -> Option<&str> {
+    let folders = path.rmatch_indices('/').map(|(end, _)| &path[..end]);
+    let mut crates =
+        folders.filter(|folder| repository().join(folder).join("Cargo.toml").is_file());
+    crates.next()
+}
+
+/// Counts per room: a crate, by its folder.
 ///
 /// # Errors
 /// As [`sources`].
@@ -156,7 +164,7 @@ pub fn rooms() -> Result<BTreeMap<String, Count>> {
     let test_files = test_files(&sources);
     let mut rooms: BTreeMap<String, Count> = BTreeMap::new();
     for source in &sources {
-        let Some((room, _)) = source.path.split_once('/') else {
+        let Some(room) = room(&source.path) else {
             continue;
         };
         let found = count(&source.text);

@@ -17,6 +17,7 @@
 
 pub mod divergence;
 pub mod eval;
+mod function;
 mod graph;
 mod nesting;
 mod print;
@@ -25,6 +26,7 @@ mod verify;
 mod visit;
 
 pub use divergence::Divergence;
+pub use function::*;
 pub use graph::Graph;
 pub use nesting::{LoopInfo, Nesting};
 pub use types::*;

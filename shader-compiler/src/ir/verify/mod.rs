@@ -5,7 +5,7 @@
 
 mod types;
 
-use super::{Graph, Nesting, types::*};
+use super::*;
 use types::check_inst;
 
 type Checked = Result<(), String>;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use anyhow::{Result, bail};
 use shader_compiler::ir::{
-    Access, Block, BlockId, Builtin, Combine, Elem, Function, Graph, Inst, Op, Pred, Role, Space,
-    Terminator, Type, Value,
+    Block, BlockId, Builtin, Combine, Elem, Function, Graph, Inst, Op, Pred, Role, Terminator,
+    Type, Value,
 };
 
 /// An argument of the LLVM kernel, in the order of its argument segment (natural alignment).
@@ -141,7 +141,7 @@ fn constant(bits: u64, of: Type) -> String {
 pub(super) struct Emitter<'a> {
     pub(super) function: &'a Function,
     graph: &'a Graph,
-    names: HashMap<Value, String>,
+    pub(super) names: HashMap<Value, String>,
     pub(super) out: String,
     temporaries: u32,
 }
@@ -400,115 +400,6 @@ impl Emitter<'_> {
     /// The lane's number in the wave.
     pub(super) fn lane(&mut self) -> String {
         self.temporary("call i32 @llvm.amdgcn.mbcnt.lo(i32 -1, i32 0)")
-    }
-
-    /// `ptr` operand of an access.
-    pub(super) fn pointer(&mut self, space: Space, offset: Value, constant: u32) -> Result<String> {
-        let offset = self.name(offset);
-        Ok(self.pointer_at(space, &offset, constant))
-    }
-
-    /// The same for an offset in text.
-    pub(super) fn pointer_at(&mut self, space: Space, offset: &str, constant: u32) -> String {
-        match space {
-            Space::Shared => {
-                let base = self.temporary(&format!(
-                    "getelementptr inbounds i8, ptr addrspace(3) @shared, i32 {offset}"
-                ));
-                let at = self.temporary(&format!(
-                    "getelementptr inbounds i8, ptr addrspace(3) {base}, i32 {constant}"
-                ));
-                format!("ptr addrspace(3) {at}")
-            }
-            Space::Buffer(index) => {
-                let wide = self.temporary(&format!("zext i32 {offset} to i64"));
-                let base = format!(
-                    "getelementptr inbounds i8, ptr addrspace(1) %buffer{index}, i64 {wide}"
-                );
-                let base = self.temporary(&base);
-                let at = self.temporary(&format!(
-                    "getelementptr inbounds i8, ptr addrspace(1) {base}, i64 {constant}"
-                ));
-                format!("ptr addrspace(1) {at}")
-            }
-            Space::Arguments => unreachable!("immediates are arguments of the kernel"),
-        }
-    }
-
-    fn load(
-        &mut self,
-        space: Space,
-        offset: Value,
-        constant: u32,
-        access: Access,
-        result: Type,
-    ) -> Result<String> {
-        if space == Space::Arguments {
-            return self.immediate(offset, constant, result);
-        }
-        let pointer = self.pointer(space, offset, constant)?;
-        let align = if access == Access::Half { 2 } else { 4 };
-        Ok(self.temporary(&format!("load {}, {pointer}, align {align}", ty(result))))
-    }
-
-    fn immediate(&mut self, offset: Value, constant: u32, result: Type) -> Result<String> {
-        let Some(base) = self
-            .names
-            .get(&offset)
-            .and_then(|text| text.parse::<u32>().ok())
-        else {
-            bail!("an immediate with a varying index has no LLVM form here");
-        };
-        let at = base + constant;
-        if let Type::Words(n) = result {
-            let mut whole = String::from("poison");
-            for k in 0..u32::from(n) {
-                let text = format!(
-                    "insertelement <{n} x i32> {whole}, i32 %immediate{}, i32 {k}",
-                    at + 4 * k
-                );
-                whole = self.temporary(&text);
-            }
-            return Ok(whole);
-        }
-        if result == Type::I32 {
-            return Ok(format!("%immediate{at}"));
-        }
-        Ok(self.temporary(&format!("bitcast i32 %immediate{at} to {}", ty(result))))
-    }
-
-    fn join(&mut self, parts: &[Value]) -> String {
-        let n = parts.len();
-        let mut whole = String::from("poison");
-        for (k, part) in parts.iter().enumerate() {
-            let word = self.as_word(*part);
-            whole = self.temporary(&format!(
-                "insertelement <{n} x i32> {whole}, i32 {word}, i32 {k}"
-            ));
-        }
-        whole
-    }
-
-    fn as_word(&mut self, value: Value) -> String {
-        match self.function.ty(value) {
-            Type::I32 => self.name(value),
-            _ => self.temporary(&format!("bitcast {} to i32", self.typed(value))),
-        }
-    }
-
-    fn word(&mut self, a: Value, k: u8, result: Type) -> String {
-        let word = match self.function.ty(a) {
-            Type::I64 => {
-                let shifted =
-                    self.temporary(&format!("lshr {}, {}", self.typed(a), 32 * u32::from(k)));
-                self.temporary(&format!("trunc i64 {shifted} to i32"))
-            }
-            _ => self.temporary(&format!("extractelement {}, i32 {k}", self.typed(a))),
-        };
-        match result {
-            Type::I32 => word,
-            _ => self.temporary(&format!("bitcast i32 {word} to {}", ty(result))),
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 mod arithmetic;
 mod cross_lane;
 mod emit;
+mod memory;
 mod tiles;
 
 use std::process::Command;
