@@ -1,6 +1,6 @@
 //! What each instruction does to the lanes of a wave.
 
-use super::super::types::*;
+use super::super::*;
 use super::memory::Memory;
 use super::tile::{self, Layout};
 use super::wave::{Mask, Row, Wave, lanes};

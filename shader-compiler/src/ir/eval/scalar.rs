@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use super::super::types::*;
+use super::super::*;
 
 /// Bits of an integer of type `ty`.
 fn mask(ty: Type) -> u64 {

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::super::types::*;
+use super::super::*;
 use super::memory::Memory;
 
 /// Elements by row and column. Those of an f16 tile are numbers that f16 has.

@@ -1,6 +1,6 @@
 //! One wave: 32 lanes with their places and values.
 
-use super::super::types::*;
+use super::super::*;
 use super::lanes::EACH_DWORD;
 use super::memory::Memory;
 use super::tile::{self, Tile};

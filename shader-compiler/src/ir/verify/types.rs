@@ -1,6 +1,6 @@
 //! Which types each operation takes and gives.
 
-use super::super::types::*;
+use super::super::*;
 use super::{Checked, ensure};
 
 fn is_int(ty: Type) -> bool {
