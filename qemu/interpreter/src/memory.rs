@@ -153,14 +153,28 @@ impl Regions {
 }
 
 impl Region {
+    /// The words of [`Self::defined`] for a range of bytes, with their bits.
+    fn bits(&self, offset: usize, len: usize) -> impl Iterator<Item = (&AtomicU32, u32)> {
+        let end = offset + len;
+        (offset / 32..end.div_ceil(32)).map(move |index| {
+            let low = offset.saturating_sub(32 * index);
+            let high = (end - 32 * index).min(32);
+            let bits = (u64::MAX << low & u64::MAX >> (64 - high)) as u32;
+            (&self.defined[index], bits)
+        })
+    }
+
     fn mark_defined(&self, offset: usize, len: usize) {
-        let mut at = offset;
-        while at < offset + len {
-            let count = (32 - at % 32).min(offset + len - at);
-            let bits = (u64::MAX >> (64 - count)) as u32;
-            self.defined[at / 32].fetch_or(bits << (at % 32), Relaxed);
-            at += count;
+        for (word, bits) in self.bits(offset, len) {
+            if word.load(Relaxed) & bits != bits {
+                word.fetch_or(bits, Relaxed);
+            }
         }
+    }
+
+    fn undefined(&self, offset: usize, len: usize) -> bool {
+        self.bits(offset, len)
+            .any(|(word, bits)| word.load(Relaxed) & bits != bits)
     }
 
     /// Writes bytes of one word.
@@ -241,10 +255,8 @@ impl Memory for Regions {
     }
 
     fn undefined(&self, address: u64, bytes: usize) -> bool {
-        self.find(address, bytes).is_ok_and(|(region, offset)| {
-            (offset..offset + bytes)
-                .any(|at| region.defined[at / 32].load(Relaxed) >> (at % 32) & 1 == 0)
-        })
+        self.find(address, bytes)
+            .is_ok_and(|(region, offset)| region.undefined(offset, bytes))
     }
 }
 

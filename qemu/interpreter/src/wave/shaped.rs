@@ -19,6 +19,33 @@ pub(crate) fn compute<const STRICT: bool>(
     step: &VectorStep,
     result: usize,
 ) -> Flow<u32> {
+    #[cfg(target_arch = "x86_64")]
+    if crate::alu::has_avx2() {
+        // SAFETY: the CPU has the features that the function is compiled for.
+        return unsafe { compute_avx2::<STRICT>(wave, context, step, result) };
+    }
+    compute_anywhere::<STRICT>(wave, context, step, result)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn compute_avx2<const STRICT: bool>(
+    wave: &Wave,
+    context: &mut Context<'_>,
+    step: &VectorStep,
+    result: usize,
+) -> Flow<u32> {
+    compute_anywhere::<STRICT>(wave, context, step, result)
+}
+
+/// Inlined, with what it calls for each lane, so that it is compiled for each set of CPU features.
+#[inline(always)]
+fn compute_anywhere<const STRICT: bool>(
+    wave: &Wave,
+    context: &mut Context<'_>,
+    step: &VectorStep,
+    result: usize,
+) -> Flow<u32> {
     let shape = &context.program.shapes[usize::from(step.shape)];
     let exec = wave.exec();
     let mask = lane_mask(wave, step);
@@ -77,6 +104,7 @@ pub(crate) fn compute<const STRICT: bool>(
     Ok(lanes)
 }
 
+#[inline(always)]
 fn exchange(moves: &Moves, lanes: &mut Lanes) {
     let old = *lanes;
     for (lane, to) in lanes.iter_mut().enumerate() {
@@ -89,6 +117,7 @@ fn exchange(moves: &Moves, lanes: &mut Lanes) {
     }
 }
 
+#[inline(always)]
 fn prepare(prepare: Prepare, low: &mut Lanes, high: &mut Lanes, mode: Mode, flushes: bool) {
     match prepare {
         Prepare::Keep => {}
@@ -150,6 +179,7 @@ fn prepare(prepare: Prepare, low: &mut Lanes, high: &mut Lanes, mode: Mode, flus
 }
 
 /// Absolute value, then negation, of a float whose sign is at `bit`.
+#[inline(always)]
 fn signed(value: u32, bit: u32, abs: bool, neg: bool) -> u32 {
     let positive = value & !(u32::from(abs) << bit);
     positive ^ u32::from(neg) << bit
@@ -172,6 +202,7 @@ fn flushes_result(ty: Ty, mode: Mode) -> bool {
     }
 }
 
+#[inline(always)]
 fn flush_f32(value: u32) -> u32 {
     if value & 0x7f80_0000 == 0 {
         value & 0x8000_0000
@@ -180,6 +211,7 @@ fn flush_f32(value: u32) -> u32 {
     }
 }
 
+#[inline(always)]
 fn flush_f16(value: u32) -> u32 {
     if value & 0x7c00 == 0 {
         value & 0x8000
