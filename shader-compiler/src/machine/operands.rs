@@ -5,10 +5,10 @@ use super::{File, Function, Inst, Kind, Operand};
 use gfx1100_isa as isa;
 use isa::{Field, Format, Op, Ty};
 
-/// Place number of `dst[0]` among the reads, of an instruction that reads it.
-pub(super) const READ_DST: usize = 4;
+/// Place number of `dst[0]` among the reads, of an instruction that reads it; no number of a copied pair.
+pub(super) const READ_DST: usize = usize::MAX;
 /// Place number of VCC among the reads, where no operand names it.
-pub(super) const READ_VCC: usize = 5;
+pub(super) const READ_VCC: usize = usize::MAX - 1;
 
 /// Calls `f` with place (index of `src`, [`READ_DST`], [`READ_VCC`]; of a copy the number of the pair), operand and dwords
 /// of everything that `inst` reads. `dst[0]` counts as read where the write leaves a part of it as it was.

@@ -484,13 +484,15 @@ impl Maker<'_> {
     fn wave_loop(&mut self, scope: &mut Scope, depth: u32) {
         let counter = self.scalar();
         let (v, w, s, t) = (self.vector(), self.vector(), self.scalar(), self.scalar());
-        let start = vec![
+        let sums: Vec<Operand> = (0..self.rng.below(6)).map(|_| self.vector()).collect();
+        let mut start = vec![
             (counter, int(0)),
             (v, self.pick(&scope.vector)),
             (w, self.pick(&scope.vector)),
             (s, self.pick(&scope.scalar)),
             (t, int(7)),
         ];
+        start.extend(sums.iter().map(|sum| (*sum, int(0))));
         self.b.copies(start);
         let before = self.b.now;
         self.b.depth += 1;
@@ -507,6 +509,13 @@ impl Maker<'_> {
         let value = self.pick(&inner.vector);
         let swap = self.rng.below(2) == 0;
         let mut pairs = vec![(counter, next)];
+        // More copies than an instruction has places, of values written once.
+        for more in &sums {
+            let sum = self.vector();
+            let value = self.pick(&inner.vector);
+            self.b.push(Op::V_ADD_F32, &[sum], &[*more, value]);
+            pairs.push((*more, sum));
+        }
         match swap {
             true => pairs.extend([(v, w), (w, v), (s, t), (t, s)]),
             false => pairs.extend([(v, value), (w, v), (s, self.pick(&inner.scalar)), (t, s)]),
@@ -518,6 +527,7 @@ impl Maker<'_> {
         self.b.depth -= 1;
         let exit = self.b.block();
         self.b.edge(latch, exit, true, true);
+        scope.vector.extend(sums);
         scope.vector.extend([v, w]);
         scope.scalar.extend([s, t]);
     }

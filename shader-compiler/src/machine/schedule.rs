@@ -42,7 +42,7 @@ const STEPS: [(u32, u32); 8] = [
 /// Registers below a step that the scheduler leaves to the allocator.
 const ROOM: u32 = 4;
 /// Live SGPRs above which loads are put off.
-const SCALARS: u32 = 88;
+const SCALARS: u32 = 80;
 /// Loads in a row after which others have their turn.
 const CLAUSE: u32 = 16;
 
@@ -55,7 +55,7 @@ pub fn run(function: &mut Function) {
         .collect();
     let least: Vec<Outcome> = blocks.iter().map(|work| work.order(0)).collect();
     let fullest = blocks.iter().zip(&least);
-    let fullest = fullest.map(|(work, least)| least.most.min(work.given().most));
+    let fullest = fullest.map(|(work, least)| least.most[0].min(work.given().most[0]));
     let fullest = fullest.max().unwrap_or(0);
     let held = waves_beside_shared(function);
     let mut best: Option<(u64, Vec<Outcome>)> = None;
@@ -124,8 +124,8 @@ struct Work {
 struct Outcome {
     order: Vec<u32>,
     cycles: u32,
-    /// Vector dwords at the fullest point.
-    most: u32,
+    /// Vector and scalar dwords at their fullest points.
+    most: [u32; 2],
 }
 
 impl Work {
@@ -255,10 +255,10 @@ impl Work {
             all.push(self.order(limit * part / 4));
         }
         all.push(least.clone());
-        let fits = |outcome: &Outcome| outcome.most <= limit;
-        let rank = |outcome: &&Outcome| match fits(outcome) {
-            true => (false, outcome.cycles, outcome.most),
-            false => (true, outcome.most, outcome.cycles),
+        let rank = |outcome: &&Outcome| {
+            let [vector, scalar] = outcome.most;
+            let over = vector.saturating_sub(limit) + scalar.saturating_sub(SCALARS + ROOM);
+            (over, outcome.cycles, vector)
         };
         let best = all.iter().min_by_key(rank);
         best.unwrap_or(&all[0]).clone()
@@ -277,7 +277,7 @@ struct State<'a> {
     /// Readers to come, by value.
     readers: Vec<u32>,
     live: [u32; 2],
-    most: u32,
+    most: [u32; 2],
     /// Loads in a row so far.
     clause: u32,
     /// The last instruction, if it could be half of a VOPD and has no partner.
@@ -297,7 +297,7 @@ impl<'a> State<'a> {
             unit_free: [0; UNITS],
             readers: work.values.iter().map(|value| value.readers).collect(),
             live: work.live,
-            most: work.live[0],
+            most: work.live,
             clause: 0,
             single: None,
             group: None,
@@ -344,12 +344,13 @@ impl<'a> State<'a> {
     }
 
     /// Least is best.
-    fn rank(&self, index: u32, limit: u32) -> (bool, i32, u32, bool, bool, Reverse<u32>, u32) {
+    fn rank(&self, index: u32, limit: u32) -> (i32, u32, bool, bool, Reverse<u32>, u32) {
         let growth = self.growth(index);
-        let over =
-            |live: u32, growth: i32, limit: u32| growth > 0 && live as i32 + growth > limit as i32;
-        let too_many =
-            over(self.live[0], growth[0], limit) || over(self.live[1], growth[1], SCALARS);
+        let over = |file: usize, limit: u32| {
+            let beyond = growth[file] > 0 && self.live[file] as i32 + growth[file] > limit as i32;
+            if beyond { growth[file] } else { 0 }
+        };
+        let too_many = over(0, limit) + over(1, SCALARS);
         let inst = &self.work.insts[index as usize];
         let last = self
             .order
@@ -362,7 +363,6 @@ impl<'a> State<'a> {
         let height = self.work.graph.nodes[index as usize].height;
         (
             too_many,
-            if too_many { growth[0] } else { 0 },
             stall,
             !(stall == 0 && self.pairs_with_last(index)),
             !(joins && self.clause < CLAUSE),
@@ -402,7 +402,8 @@ impl<'a> State<'a> {
             let value = &work.values[**value as usize];
             value.vector && value.readers == 0 && !value.leaves
         });
-        self.most = self.most.max(self.live[0] + unread.count() as u32);
+        self.most[0] = self.most[0].max(self.live[0] + unread.count() as u32);
+        self.most[1] = self.most[1].max(self.live[1]);
         for value in &work.reads[index as usize] {
             self.readers[*value as usize] -= 1;
         }
