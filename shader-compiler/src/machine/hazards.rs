@@ -115,11 +115,10 @@ impl State {
             || self.cmpx && inst.op == Op::V_NOP;
         self.wmma = [0; 4];
         for v in vectors(&results(inst)) {
-            self.trans[v] = if is_trans {
-                Since { valu: 0, trans: 0 }
-            } else {
-                Since::LONG
-            };
+            // What another instruction writes over it does not end the hazard, neither for LLVM nor for ACO.
+            if is_trans {
+                self.trans[v] = Since { valu: 0, trans: 0 };
+            }
             if class == Class::Wmma {
                 self.wmma[v / 64] |= 1 << (v % 64);
             }
@@ -278,11 +277,15 @@ mod tests {
              v_add_f32 v2, v0, v3
              v_add_f32 v2, v0, v3",
         );
-        // Written again by another instruction, the register is no transcendental's any more.
-        unchanged(
+        // That another instruction writes the register too is not taken for an end of the hazard.
+        check(
             run,
             "v_exp_f32 v0, v1
              v_mov_b32 v0, 0
+             v_add_f32 v2, v0, v0",
+            "v_exp_f32 v0, v1
+             v_mov_b32 v0, 0
+             s_waitcnt_depctr 0xfff
              v_add_f32 v2, v0, v0",
         );
     }

@@ -44,6 +44,8 @@ pub mod shrink;
 pub mod spans;
 pub mod statistics;
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 pub(crate) mod testing;
 mod types;
 pub mod waits;

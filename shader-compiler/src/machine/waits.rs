@@ -317,9 +317,8 @@ pub fn at_entry(code: &Code) -> Vec<Option<State>> {
 pub fn run(code: &mut Code) {
     let entry = at_entry(code);
     for (block, state) in code.blocks.iter_mut().zip(entry) {
-        let Some(mut state) = state else {
-            continue;
-        };
+        // What control never reaches is made well formed all the same.
+        let mut state = state.unwrap_or_else(State::nothing);
         let mut lines = Vec::with_capacity(block.lines.len() + 8);
         for mut line in block.lines.drain(..) {
             let wait = state.needed(&line.inst);
