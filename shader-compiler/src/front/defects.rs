@@ -5,6 +5,7 @@
 //! | `bitcast<vec2<f16>>(u32)` and the like | a bitcast to f32 of the source's width | refused |
 //! | `coopStore(m, &buffer[i], stride)` with operands computed in place | evaluates them after the store, then panics | reordered |
 //! | `f(&a[1])` for a `ptr<function>` parameter | panics in the writer | refused |
+//! | hundreds of `else if`, or of operators, in a row | overflows the stack | refused |
 //! | a function called `naga_...` | shares names with naga's own helpers | refused |
 
 use naga::{Block, Expression, Function, Module, Statement, TypeInner};
@@ -64,6 +65,12 @@ pub(super) fn in_source(source: &str) -> Option<Refusal> {
             return Some((pair[1].0 as u32, message));
         }
     }
+    if let Some((offset, links)) = long_chain(&tokens) {
+        return Some((
+            offset as u32,
+            format!("a chain of more than {MAX_CHAIN} {links}"),
+        ));
+    }
     // An alias of an alias may stand before what it names, so look until nothing new is found.
     loop {
         let known = half_vectors.len();
@@ -96,6 +103,45 @@ pub(super) fn in_source(source: &str) -> Option<Refusal> {
                            declare the buffer as vec2<f16> or vec4<f16>, or use vec2<f16>(unpack2x16float(x))";
             return Some((*offset as u32, message.into()));
         }
+    }
+    None
+}
+
+/// Links of a chain that naga walks recursively: `else if` after `else if`, operator after operator.
+const MAX_CHAIN: usize = 400;
+
+/// The place where a chain becomes too long, and of what it is.
+fn long_chain(tokens: &[(usize, &str)]) -> Option<(usize, &'static str)> {
+    // Links at each depth of brackets: `else if` and operators.
+    let mut links = vec![(0, 0)];
+    let mut before = "";
+    for (offset, word) in tokens {
+        match *word {
+            "{" | "(" | "[" => links.push((0, 0)),
+            "}" | ")" | "]" => {
+                links.pop();
+            }
+            _ => {}
+        }
+        let Some((branches, operators)) = links.last_mut() else {
+            return None;
+        };
+        match *word {
+            "if" if before == "else" => *branches += 1,
+            "if" => *branches = 0,
+            "," | ";" | "}" => *operators = 0,
+            "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "<" | ">" | "!" | "~" | "." | "[" => {
+                *operators += 1
+            }
+            _ => {}
+        }
+        if *branches > MAX_CHAIN {
+            return Some((*offset, "`else if`"));
+        }
+        if *operators > MAX_CHAIN {
+            return Some((*offset, "operators"));
+        }
+        before = word;
     }
     None
 }

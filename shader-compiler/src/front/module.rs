@@ -83,6 +83,8 @@ pub(super) struct Module<'a> {
     pub(super) globals: Vec<Global>,
     pub(super) functions: HashMap<u32, &'a dr::Function>,
     types: HashMap<u32, Ty>,
+    /// How deeply each type is nested.
+    depths: HashMap<u32, u32>,
     /// Constants and their types.
     constants: HashMap<u32, (u32, Constant)>,
     names: HashMap<u32, &'a str>,
@@ -110,6 +112,9 @@ pub(super) fn result_type(inst: &Instruction) -> Result<u32, String> {
     inst.result_type
         .ok_or_else(|| format!("Op{} has no type", inst.class.opname))
 }
+
+/// Structures in structures and arrays of arrays.
+const MAX_DEPTH: u32 = 100;
 
 /// What decorations say of an id (or of a member, by its index).
 #[derive(Default)]
@@ -174,6 +179,7 @@ impl<'a> Module<'a> {
             globals: Vec::new(),
             functions: HashMap::new(),
             types: HashMap::new(),
+            depths: HashMap::new(),
             constants: HashMap::new(),
             names: HashMap::new(),
         };
@@ -185,6 +191,7 @@ impl<'a> Module<'a> {
         for inst in &loaded.types_global_values {
             let class = inst.class.opcode;
             if class.is_type() {
+                module.bound_depth(inst)?;
                 let ty = module.read_type(inst, &decorations)?;
                 module.types.insert(result(inst)?, ty);
             } else if class.is_constant() || class == Op::Undef {
@@ -240,6 +247,20 @@ impl<'a> Module<'a> {
             Ty::Pointer(class, ty) => Ok((*class, *ty)),
             other => Err(format!("{other:?} is not a pointer")),
         }
+    }
+
+    /// Types are walked recursively from here on, so their depth is bounded first.
+    fn bound_depth(&mut self, inst: &Instruction) -> Result<(), String> {
+        let inner = inst.operands.iter().filter_map(Operand::id_ref_any);
+        let depth = inner
+            .filter_map(|id| self.depths.get(&id))
+            .max()
+            .map_or(0, |depth| depth + 1);
+        if depth > MAX_DEPTH {
+            return Err(format!("types are nested more than {MAX_DEPTH} deep"));
+        }
+        self.depths.insert(result(inst)?, depth);
+        Ok(())
     }
 
     fn read_type(&self, inst: &Instruction, decorations: &Decorations<'_>) -> Result<Ty, String> {

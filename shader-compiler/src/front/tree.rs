@@ -16,6 +16,9 @@ pub(super) type Scope = u32;
 /// The scope of the whole function.
 pub(super) const FUNCTION: Scope = 0;
 
+/// Cases of a switch: it becomes a chain of branches, each nested in the one before.
+const MAX_CASES: usize = 250;
+
 /// What a branch asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
@@ -229,6 +232,9 @@ impl<'a> Builder<'a> {
                 Some((_, literals)) => literals.push(literal),
                 None => labels.push((label, vec![literal])),
             }
+        }
+        if labels.len() > MAX_CASES {
+            return Err(format!("a switch of more than {MAX_CASES} cases"));
         }
         let mut cases = Vec::new();
         for (label, literals) in labels {

@@ -23,6 +23,9 @@ pub(super) enum Returned {
     Values(Vec<Value>),
 }
 
+/// Functions that may call one another in a row.
+const MAX_CALL_DEPTH: usize = 100;
+
 /// Calls that may be inlined into one kernel.
 const MAX_INLINED: u32 = 10_000;
 
@@ -259,6 +262,9 @@ impl<'a> Lower<'_, 'a> {
         let callee = self.function(id)?;
         if self.module.name(id) == "naga_mod" {
             return self.signed_remainder(inst);
+        }
+        if self.returned.len() > MAX_CALL_DEPTH {
+            return Err(format!("calls are nested more than {MAX_CALL_DEPTH} deep"));
         }
         self.inlined += 1;
         if self.inlined > MAX_INLINED {

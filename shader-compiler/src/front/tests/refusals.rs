@@ -100,6 +100,56 @@ fn sizes_and_overrides() {
     );
 }
 
+/// Sources with something nested or chained `n` times.
+fn deep(n: usize) -> Vec<String> {
+    let chain = |first: &str, link: &dyn Fn(usize) -> String| -> String {
+        std::iter::once(first.to_string())
+            .chain((1..n).map(link))
+            .collect()
+    };
+    let body = |body: String| kernel("", &body);
+    let cases = chain("", &|k| format!("case {k}u: {{ o[{k}] = 1u; }} "));
+    let structures = chain("struct S0 { a: u32 }", &|k| {
+        format!("struct S{k} {{ a: S{} }} ", k - 1)
+    });
+    let functions = chain("fn f0() { o[0] = 1u; }", &|k| {
+        format!("fn f{k}() {{ f{}(); }} ", k - 1)
+    });
+    let last = n - 1;
+    vec![
+        body(format!("o[0] = {}1u{};", "(".repeat(n), ")".repeat(n))),
+        body(format!("o[0] = u32({}1);", "- ".repeat(n))),
+        body(format!("{}o[0] = 1u;{}", "{".repeat(n), "}".repeat(n))),
+        body(format!(
+            "{}o[0] = 1u;{}",
+            "if o[1] > 1u {".repeat(n),
+            "}".repeat(n)
+        )),
+        body(format!(
+            "if o[0] == 1u {{}} {}",
+            "else if o[1] == 2u { o[2] = 3u; } ".repeat(n)
+        )),
+        body(format!("o[0] = o[1] {};", "+ 1u".repeat(n))),
+        body(format!("o[0] = {}0{};", "o[".repeat(n), "]".repeat(n))),
+        body(format!("switch o[0] {{ {cases} default: {{}} }}")),
+        kernel(
+            &format!("{structures} var<private> s: S{last};"),
+            "let x = s;",
+        ),
+        kernel(&functions, &format!("f{last}();")),
+    ]
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_refused() {
+    for source in deep(10) {
+        lower(&source, &[]);
+    }
+    for source in deep(5000) {
+        refused(&source);
+    }
+}
+
 /// Sources that between them use everything.
 const SOURCES: [&str; 3] = [
     "enable f16; struct P { n: u32, s: f32 } var<immediate> p: P; override k = 4u; alias V = vec4<f32>;

@@ -264,6 +264,17 @@ fn check_loops(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked
                 })?;
             }
         }
+        // A block beyond the merge that the loop goes to past it is dominated by the header only.
+        let within = graph
+            .order
+            .iter()
+            .filter(|b| **b != header && nesting.contains(index, **b));
+        for &id in within {
+            let from = sources(graph, id).find(|p| !nesting.contains(index, *p));
+            ensure(from.is_none(), || {
+                format!("{id} is entered from the loop of {header} and from outside of it")
+            })?;
+        }
         let entered = sources(graph, merge).find(|p| !nesting.contains(index, *p));
         ensure(entered.is_none(), || {
             format!("{merge} ends the loop of {header} and is entered from outside")
@@ -309,4 +320,113 @@ fn check_branches(function: &Function, graph: &Graph, nesting: &Nesting) -> Chec
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel with a loop, a branch in it that breaks, and a value that leaves the loop.
+    fn kernel() -> Function {
+        let source = "@group(0) @binding(0) var<storage, read_write> o: array<i32>;
+             @compute @workgroup_size(32)
+             fn main(@builtin(local_invocation_index) i: u32) {
+                 var sum = o[i];
+                 for (var k = 0; k < o[1]; k++) {
+                     if o[k] == 7 { break; }
+                     if o[k] == 9 { sum *= 2; } else { sum += o[k]; }
+                 }
+                 o[i] = sum;
+             }";
+        let mut function = crate::front::compile(source, &[])
+            .expect("it is valid")
+            .swap_remove(0);
+        let off = |pass: &str| !matches!(pass, "locals" | "unused");
+        crate::opt::run(&mut function, &off, &mut |_, _| {}).expect("no variable remains");
+        assert_eq!(verify(&function), Ok(()));
+        function
+    }
+
+    fn header(f: &Function) -> usize {
+        f.blocks
+            .iter()
+            .position(|b| b.loop_.is_some())
+            .expect("there is a loop")
+    }
+
+    /// Makes one change, which the verifier must find.
+    fn breaks(rule: &str, change: impl FnOnce(&mut Function)) {
+        let mut function = kernel();
+        change(&mut function);
+        let found = verify(&function).expect_err(rule);
+        assert!(found.contains(rule), "{found}\n does not say: {rule}");
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        breaks("does not take", |f| {
+            let inst = f.blocks[0]
+                .insts
+                .iter()
+                .find(|i| matches!(i.op, Op::Load { .. }));
+            let value = inst.and_then(|i| i.result).expect("there is a load");
+            f.values[value.0 as usize] = Type::F16;
+        });
+        breaks("defines no value", |f| {
+            f.blocks[0].insts[0].result = None;
+        });
+        breaks("is defined twice", |f| {
+            let again = f.blocks[0].insts[0].clone();
+            f.blocks[0].insts.push(again);
+        });
+        breaks("is used before it is defined", |f| {
+            let last = f.blocks[0].insts.pop().expect("the entry has instructions");
+            f.blocks[0].insts.insert(0, last);
+        });
+        breaks("is used and nowhere defined", |f| {
+            f.blocks[0].insts.remove(0);
+        });
+        breaks("does not match the parameters", |f| {
+            let header = header(f);
+            f.blocks[header].parameters.pop();
+        });
+        breaks("does not exist", |f| f.bindings.clear());
+        breaks("does not end as a latch", |f| {
+            let latch = f.blocks[header(f)].loop_.expect("it is a header").latch;
+            f.blocks[latch.index()].terminator = Terminator::Return;
+        });
+        breaks("is not its latch", |f| {
+            let header = header(f);
+            f.blocks[header].loop_ = None;
+        });
+        breaks("and used outside of it", |f| {
+            let header = header(f);
+            let inside = f.blocks[header].parameters[0];
+            for inst in &mut f.blocks.last_mut().expect("there are blocks").insts {
+                if let Op::Store { value, .. } = &mut inst.op {
+                    *value = inside;
+                }
+            }
+        });
+        breaks("and from outside of it", |f| {
+            let merge = f.blocks[header(f)].loop_.expect("it is a header").merge;
+            let beyond = BlockId(f.blocks.len() as u32);
+            let mut end = f.blocks[merge.index()].clone();
+            (end.parameters, end.insts, end.terminator) =
+                (Vec::new(), Vec::new(), Terminator::Return);
+            f.blocks.push(end);
+            let jump = Target {
+                block: beyond,
+                arguments: Vec::new(),
+            };
+            f.blocks[merge.index()].terminator = Terminator::Jump(jump.clone());
+            let breaks = |b: &&mut Block| b.terminator.targets().iter().any(|t| t.block == merge);
+            let block = f.blocks.iter_mut().find(breaks).expect("the loop ends");
+            for target in block.terminator.targets_mut() {
+                if target.block == merge {
+                    *target = jump.clone();
+                }
+            }
+        });
+    }
 }
