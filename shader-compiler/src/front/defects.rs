@@ -123,9 +123,7 @@ fn long_chain(tokens: &[(usize, &str)]) -> Option<(usize, &'static str)> {
             }
             _ => {}
         }
-        let Some((branches, operators)) = links.last_mut() else {
-            return None;
-        };
+        let (branches, operators) = links.last_mut()?;
         match *word {
             "if" if before == "else" => *branches += 1,
             "if" => *branches = 0,

@@ -208,14 +208,17 @@ impl<'m, 'a> Lower<'m, 'a> {
                 self.compose(ty, slots)
             }
             Constant::Null => {
-                if let Ty::Tile(role, elem) = *module.ty(ty)? {
-                    let zero = self.b.float(tile::elem_type(elem), 0.0);
-                    return Ok(vec![
-                        self.b.value(Type::Tile(role, elem), Op::TileSplat(zero)),
-                    ]);
+                let mut slots = Vec::new();
+                for ty in self.slot_types(ty)? {
+                    slots.push(match ty {
+                        Type::Tile(_, elem) => {
+                            let zero = self.b.float(tile::elem_type(elem), 0.0);
+                            self.b.value(ty, Op::TileSplat(zero))
+                        }
+                        _ => self.b.constant(ty, 0),
+                    });
                 }
-                let types = self.slot_types(ty)?;
-                Ok(types.into_iter().map(|t| self.b.constant(t, 0)).collect())
+                Ok(slots)
             }
             Constant::Undef => {
                 let types = self.slot_types(ty)?;

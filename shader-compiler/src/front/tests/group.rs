@@ -209,7 +209,9 @@ fn cooperative_matrices() {
          fn main() {
              var sum = coop_mat16x16<f32, C>();
              for (var k = 0u; k < 2u; k++) {
-                 let left = coopLoadT<coop_mat16x16<f16, A>>(&a[16u * k], 32u);
+                 var tiles: array<coop_mat16x16<f16, A>, 2>;
+                 tiles[1] = coopLoadT<coop_mat16x16<f16, A>>(&a[16u * k], 32u);
+                 let left = tiles[1];
                  let right = coopLoad<coop_mat16x16<f16, B>>(&b[16u * k], stride);
                  sum = coopMultiplyAdd(left, right, sum);
              }
