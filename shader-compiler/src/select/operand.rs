@@ -5,7 +5,7 @@ use gfx1100_isa::{Field, Op as Isa, Operand as Reg, Slot, Ty};
 use super::bank::Bank;
 use super::build::{constant32, inline16};
 use super::{Selector, dwords, part};
-use crate::ir::{Op, Unary, Value};
+use crate::ir::{Op, Type, Unary, Value};
 use crate::machine::{Operand, Register};
 
 /// What a source names.
@@ -150,6 +150,9 @@ impl Selector<'_> {
     /// Dword `k` of a value, as a copy's source.
     pub(super) fn dword(&mut self, value: Value, k: u8) -> Operand {
         match self.constant(value) {
+            Some(bits) if self.ty(value) == Type::Bool => {
+                constant32(0u32.wrapping_sub(bits as u32 & 1))
+            }
             Some(bits) => constant32((bits >> (32 * u32::from(k))) as u32),
             None => match self.tile_constant(value) {
                 Some(bits) => constant32(bits),

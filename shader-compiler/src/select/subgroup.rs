@@ -153,13 +153,13 @@ impl Selector<'_> {
         undefined.kind = Kind::Undefined;
         undefined.dst[0] = dst;
         self.sequence.push(undefined);
-        // Inactive lanes deliver too, so that no lane of the destination is kept.
+        // Inactive lanes deliver 0, so that no lane of the destination is kept.
         let sources = lanes.map(|bits| match Reg::inline_int(bits as i32) {
             Some(inline) => Operand::Fixed(inline),
             None => self.pooled(bits),
         });
         let sources = [src.into(), sources[0].into(), sources[1].into()];
-        self.emit(Isa::V_PERMLANEX16_B32, dst, &sources).mods.op_sel = 1;
+        self.emit(Isa::V_PERMLANEX16_B32, dst, &sources).mods.op_sel = 2;
     }
 
     /// Inclusive scan: each lane with those 1, 2, 4, 8 before it in the row; then the upper row with the lower one's last.
