@@ -216,15 +216,16 @@ fn matmul(
         }
 
         for (var k = 0u; k < 64u; k += 16u) {
-            var a: array<coop_mat16x16<f16, A>, 4>;
+            // A wave has as many tiles of rows as there are waves along the tokens: one, then both are the same, or two.
+            let first = coopLoad<coop_mat16x16<f16, B>>(&of_w[first_row * LENGTH + k], LENGTH);
+            let second_row = first_row + 16u * (WAVES_OF_TOKENS - 1u);
+            let second = coopLoad<coop_mat16x16<f16, B>>(&of_w[second_row * LENGTH + k], LENGTH);
             for (var m = 0u; m < tiles; m++) {
-                a[m] = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k], LENGTH);
-            }
-            for (var n = 0u; n < WAVES_OF_TOKENS; n++) {
-                let b = coopLoad<coop_mat16x16<f16, B>>(&of_w[(first_row + n * 16u) * LENGTH + k], LENGTH);
-                for (var m = 0u; m < tiles; m++) {
-                    let i = m * WAVES_OF_TOKENS + n;
-                    sums[i] = coopMultiplyAdd(a[m], b, sums[i]);
+                let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k], LENGTH);
+                let i = m * WAVES_OF_TOKENS;
+                sums[i] = coopMultiplyAdd(a, first, sums[i]);
+                if (WAVES_OF_TOKENS == 2u) {
+                    sums[i + 1u] = coopMultiplyAdd(a, second, sums[i + 1u]);
                 }
             }
         }
