@@ -432,3 +432,50 @@ fn lanes_leave_loops_each_at_its_time() {
         output[lane * 2u + 1u] = select(3u, 4u, odd);";
     wave("", body, &edges()).expect("divergent loop");
 }
+
+#[test]
+fn matrix_tiles_are_loaded_multiplied_and_stored() {
+    // A row by row or column by column, B likewise, the sum both ways: small integers, so every sum is exact.
+    for (load_a, load_b, store) in [
+        ("coopLoadT", "coopLoad", "coopStoreT"),
+        ("coopLoad", "coopLoadT", "coopStore"),
+    ] {
+        for memory in ["halves", "shared_halves"] {
+            let source = format!(
+                "enable f16; enable wgpu_cooperative_matrix;
+                 @group(0) @binding(0) var<storage, read> halves: array<f16>;
+                 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
+                 var<immediate> stride: u32;
+                 var<workgroup> shared_halves: array<f16, 1024>;
+                 @compute @workgroup_size(32)
+                 fn main(@builtin(local_invocation_index) lane: u32) {{
+                     for (var i = lane; i < 1024u; i += 32u) {{ shared_halves[i] = halves[i]; }}
+                     workgroupBarrier();
+                     var c = {load}<coop_mat16x16<f32, C>>(&sums[256], 16u);
+                     for (var k = 0u; k < 2u; k += 1u) {{
+                         let a = {load_a}<coop_mat16x16<f16, A>>(&{memory}[k * 256u], stride);
+                         let b = {load_b}<coop_mat16x16<f16, B>>(&{memory}[512u + k * 256u], 16u);
+                         c = coopMultiplyAdd(a, b, c);
+                     }}
+                     {store}(c, &sums[0], 16u);
+                 }}",
+                load = store.replace("Store", "Load"),
+            );
+            let half = |k: u32| ((k * 7 + k / 16) % 9) as f32 - 4.0;
+            let bits = |x: f32| -> u16 {
+                // Small integers: 0 to 4 and their negatives in binary16.
+                let magnitude = [0, 0x3c00, 0x4000, 0x4200, 0x4400][x.abs() as usize];
+                magnitude | if x < 0.0 { 0x8000 } else { 0 }
+            };
+            let halves = (0..1024).flat_map(|k| bits(half(k)).to_le_bytes());
+            let sums = (0..512u32).flat_map(|k| ((k % 11) as f32).to_le_bytes());
+            both(&Case {
+                source: &source,
+                buffers: vec![halves.collect(), sums.collect()],
+                immediates: 16u32.to_le_bytes().to_vec(),
+                groups: [1, 1, 1],
+            })
+            .unwrap_or_else(|what| panic!("{load_a} {load_b} {memory}: {what}"));
+        }
+    }
+}
