@@ -386,9 +386,10 @@ fn too_many(function: &Function, liveness: &Liveness, file: File) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use super::super::builder::{Builder, int, part};
     use super::super::check::check;
     use super::super::execute::{execute, first_difference};
-    use super::super::random_functions::{Builder, int, part, random_function, text};
+    use super::super::random_functions::random_function;
     use super::super::testing::Random;
     use super::*;
 
@@ -413,8 +414,7 @@ mod tests {
             if let Err(what) = check(&allocated) {
                 panic!(
                     "function {number}: {what}\n{}\n{}",
-                    text(&allocated.before),
-                    text(&allocated.after)
+                    allocated.before, allocated.after
                 );
             }
             let before = execute(&function, STEPS);
@@ -423,8 +423,8 @@ mod tests {
                 before == after,
                 "function {number}: {}\n{}\n{}",
                 first_difference(&before, &after),
-                text(&allocated.before),
-                text(&allocated.after)
+                allocated.before,
+                allocated.after
             );
             ran += usize::from(before.is_some());
         }
@@ -518,16 +518,18 @@ mod tests {
         b.push(Op::S_ENDPGM, &[], &[]);
         let after = allocate_checked(b.function).expect("fits");
         assert_eq!(
-            text(&after),
+            after.to_string(),
             "\
-block 0: lanes to [], wave to []
-  s0 = s_load_b128 s0, s124
-  v1 = buffer_load_b128 v0, _, s0, 0
-  v3 = v_fmac_f32 v1, v2
-  s106 = v_cmp_lt_f32 v3, v4
-  v1 = v_cndmask_b32 v3, v4, s106
-  v1 = buffer_atomic_add_u32 v0, v1, s0, 0
-  buffer_store_b32 v0, v1, s0, 0
+in %0 = v0
+in $1.0 = s0
+b0:
+  s_load_b128 s0, s0, null
+  buffer_load_b128 v1, v0, _, s0, 0 offen
+  v_fmac_f32 v3, v1, v2
+  v_cmp_lt_f32 vcc_lo, v3, v4
+  v_cndmask_b32 v1, v3, v4, vcc_lo
+  buffer_atomic_add_u32 v1, v0, v1, s0, 0 offen
+  buffer_store_b32 v0, v1, s0, 0 offen
   s_endpgm
 "
         );

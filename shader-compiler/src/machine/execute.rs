@@ -3,8 +3,8 @@
 //! Instructions have a made-up meaning, a hash of what they read, but EXEC, masks, branches and copies are obeyed. So it
 //! tells whether two functions do the same with their registers, on four lanes, without knowing any arithmetic.
 
+use super::builder::EXEC;
 use super::operands::{READ_DST, READ_VCC, file, reads, writes};
-use super::random_functions::EXEC;
 use super::{File, Function, Inst, Kind, Memory, Operand, Register};
 use gfx1100_isa as isa;
 use isa::{Format, Op};

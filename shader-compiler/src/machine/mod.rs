@@ -17,6 +17,8 @@
 
 pub mod allocate;
 pub mod branches;
+#[cfg(test)]
+mod builder;
 mod check;
 pub mod clauses;
 mod coalesce;
@@ -29,6 +31,7 @@ pub mod emit;
 #[cfg(test)]
 mod execute;
 pub mod hazards;
+mod holdings;
 mod latency;
 mod liveness;
 mod operands;
