@@ -1,7 +1,7 @@
 //! Mesa's ACO on SPIR-V, with no GPU: RADV makes a null device, compiles for it, and tells statistics and assembly.
 //!
 //! The driver is chosen by the environment, which the loader reads when a process starts: so this is called as
-//! `compilers aco FILE.spv` by [`crate::mesa`], which sets that up, and answers on stdout as JSON.
+//! `compilers aco ENTRY FILE.spv` by [`crate::mesa`], which sets that up, and answers on stdout as JSON.
 
 use std::ffi::{CStr, CString};
 
@@ -27,7 +27,6 @@ pub(crate) fn compile(words: &[u32], entry_point: &str) -> Result<Value> {
 
 struct NullDevice {
     instance: ash::Instance,
-    physical: vk::PhysicalDevice,
     device: ash::Device,
     name: String,
 }
@@ -88,7 +87,6 @@ impl NullDevice {
             .with_context(|| format!("cannot make a device of {name}"))?;
         Ok(Self {
             instance,
-            physical,
             device,
             name,
         })
@@ -208,10 +206,5 @@ impl NullDevice {
             }
         }
         anyhow::bail!("RADV gave no assembly")
-    }
-
-    #[expect(dead_code, reason = "kept alive with the device")]
-    const fn physical(&self) -> vk::PhysicalDevice {
-        self.physical
     }
 }
