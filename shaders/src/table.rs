@@ -73,12 +73,14 @@ const HEAD_64: Overrides = &[("HEAD", 64.0)];
 const ROTATE_64: Overrides = &[("HEAD", 64.0), ("ROTATED", 64.0)];
 const ROTATE_64_NEOX: Overrides = &[("HEAD", 64.0), ("ROTATED", 64.0), ("NEOX", 1.0)];
 const HEAD_64_GROUP_1: Overrides = &[("HEAD", 64.0), ("GROUP", 1.0)];
+const HEAD_64_GROUP_2: Overrides = &[("HEAD", 64.0), ("GROUP", 2.0)];
 const HEAD_64_GROUP_4: Overrides = &[("HEAD", 64.0), ("GROUP", 4.0)];
 const HEAD_64_GROUP_8: Overrides = &[("HEAD", 64.0), ("GROUP", 8.0)];
 const HEAD_128: Overrides = &[("HEAD", 128.0)];
 const ROTATE_128: Overrides = &[("HEAD", 128.0), ("ROTATED", 128.0)];
 const ROTATE_128_NEOX: Overrides = &[("HEAD", 128.0), ("ROTATED", 128.0), ("NEOX", 1.0)];
 const HEAD_128_GROUP_1: Overrides = &[("HEAD", 128.0), ("GROUP", 1.0)];
+const HEAD_128_GROUP_2: Overrides = &[("HEAD", 128.0), ("GROUP", 2.0)];
 const HEAD_128_GROUP_4: Overrides = &[("HEAD", 128.0), ("GROUP", 4.0)];
 const HEAD_128_GROUP_8: Overrides = &[("HEAD", 128.0), ("GROUP", 8.0)];
 const F32: Overrides = &[("WEIGHTS", 0.0)];
@@ -124,9 +126,11 @@ pub const VARIANTS: &[Variant] = &[
     variant("add", "add.wgsl", "add", NONE, "residual add"),
     variant("argmax", "argmax.wgsl", "argmax", NONE, "token with the largest logit"),
     variant("attention_decode_64_1", "attention_decode.wgsl", "attention_decode", HEAD_64_GROUP_1, "attention of single tokens, heads of 64, 1 query heads at a time"),
+    variant("attention_decode_64_2", "attention_decode.wgsl", "attention_decode", HEAD_64_GROUP_2, "attention of single tokens, heads of 64, 2 query heads at a time"),
     variant("attention_decode_64_4", "attention_decode.wgsl", "attention_decode", HEAD_64_GROUP_4, "attention of single tokens, heads of 64, 4 query heads at a time"),
     variant("attention_decode_64_8", "attention_decode.wgsl", "attention_decode", HEAD_64_GROUP_8, "attention of single tokens, heads of 64, 8 query heads at a time"),
     variant("attention_decode_128_1", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_1, "attention of single tokens, heads of 128, 1 query heads at a time"),
+    variant("attention_decode_128_2", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_2, "attention of single tokens, heads of 128, 2 query heads at a time"),
     variant("attention_decode_128_4", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_4, "attention of single tokens, heads of 128, 4 query heads at a time"),
     variant("attention_decode_128_8", "attention_decode.wgsl", "attention_decode", HEAD_128_GROUP_8, "attention of single tokens, heads of 128, 8 query heads at a time"),
     variant("attention_prefill_64", "attention_prefill.wgsl", "attention_prefill", HEAD_64, "attention of a prompt's tokens, heads of 64"),
@@ -164,6 +168,7 @@ pub const VARIANTS: &[Variant] = &[
     variant("matvec_q4_0_1", "matvec_q4_0.wgsl", "matvec_q4_0", TOKENS_1, "product of Q4_0 weights with one token"),
     variant("matvec_q4_0_2", "matvec_q4_0.wgsl", "matvec_q4_0", TOKENS_2, "product of Q4_0 weights with two tokens"),
     variant("matvec_q4_0_4", "matvec_q4_0.wgsl", "matvec_q4_0", TOKENS_4, "product of Q4_0 weights with four tokens"),
+    variant("matvec_q4_0_8", "matvec_q4_0.wgsl", "matvec_q4_0", TOKENS_8, "product of Q4_0 weights with eight tokens"),
     variant("matvec_q4_k_1", "matvec_q4_k.wgsl", "matvec_q4_k", TOKENS_1, "product of Q4_K weights with one token"),
     variant("matvec_q4_k_2", "matvec_q4_k.wgsl", "matvec_q4_k", TOKENS_2, "product of Q4_K weights with two tokens"),
     variant("matvec_q4_k_4", "matvec_q4_k.wgsl", "matvec_q4_k", TOKENS_4, "product of Q4_K weights with four tokens"),
@@ -175,6 +180,7 @@ pub const VARIANTS: &[Variant] = &[
     variant("matvec_q8_0_1", "matvec_q8_0.wgsl", "matvec_q8_0", TOKENS_1, "product of Q8_0 weights with one token"),
     variant("matvec_q8_0_2", "matvec_q8_0.wgsl", "matvec_q8_0", TOKENS_2, "product of Q8_0 weights with two tokens"),
     variant("matvec_q8_0_4", "matvec_q8_0.wgsl", "matvec_q8_0", TOKENS_4, "product of Q8_0 weights with four tokens"),
+    variant("matvec_q8_0_8", "matvec_q8_0.wgsl", "matvec_q8_0", TOKENS_8, "product of Q8_0 weights with eight tokens"),
     variant("penalties", "penalties.wgsl", "penalties", NONE, "penalties for tokens that occurred"),
     variant("quantise", "quantise.wgsl", "quantise", NONE, "activations to 8 bits"),
     variant("rms_norm_f16", "rms_norm.wgsl", "rms_norm_f16", NONE, "RMS normalisation, to f16"),

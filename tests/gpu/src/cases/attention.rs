@@ -10,7 +10,7 @@ use crate::device::Launch;
 
 pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
     for head in [64, 128] {
-        for group in [1, 4, 8] {
+        for group in [1, 2, 4, 8] {
             for (kv_heads, ratio) in [(1, group), (2, group.max(2) - 1)] {
                 cases.push(decode(inputs, head, group, kv_heads, ratio));
             }

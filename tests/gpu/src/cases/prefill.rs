@@ -102,9 +102,9 @@ fn attention(
             let relative = 2.0 * exp2_bound(spread, doubt)
                 + 2.0 * steps * exp2_bound(spread, 0.0)
                 + (position as f64 + 2.0 * steps + 40.0) * EPS;
-            for d in 0..head {
-                let value = found.weighted[d] / found.sum;
-                let bound = sizes[d] / found.sum * relative;
+            for (weighted, size) in found.weighted.iter().zip(&sizes) {
+                let value = weighted / found.sum;
+                let bound = size / found.sum * relative;
                 expected.push(Near {
                     value,
                     bound: bound + (value.abs() + bound) * EPS_F16 + TINY_F16,
