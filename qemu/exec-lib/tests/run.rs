@@ -43,7 +43,7 @@ fn a_grid_writes_where_its_arguments_point() {
     assert_eq!(run(&code, [5, 1, 1], [16, 3, 1], &mut arguments), 0);
     for (index, value) in (0..).zip(&out) {
         let (group, thread) = (index / 48, index % 48);
-        let id = thread % 16 | (thread / 16) << 10;
+        let id = (thread % 16) | ((thread / 16) << 10);
         assert_eq!(*value, group | id << 8, "index {index}");
     }
 }

@@ -79,7 +79,7 @@ impl Random {
             5 => (1 << fraction) - 2 + few,
             6 => one + few,
             7 => one + near_one,
-            8 | 9 => one - (5 << fraction) + near_one | any & ((1 << fraction) - 1),
+            8 | 9 => (one - (5 << fraction) + near_one) | (any & ((1 << fraction) - 1)),
             _ => any,
         }
     }
