@@ -10,7 +10,7 @@ use gpu_tests::vulkan::Vulkan;
 use tests::random::Random;
 
 /// Programs in a run of the test set.
-const PROGRAMS: u64 = 2000;
+const PROGRAMS: u64 = 100;
 /// What the first program is made from.
 const SEED: u64 = 20_261_120;
 
