@@ -1,4 +1,4 @@
-//! The kernels of LLM inference: WGSL sources, the layouts of weights that they read, and (from `build.rs`) machine code.
+//! The kernels of LLM inference: WGSL sources, the layouts of weights that they read, the table of variants.
 //!
 //! Where to start reading: [`VARIANTS`] lists the kernels; each WGSL file says in its first lines what it computes, what its
 //! bindings hold and how it is dispatched; [`layout`] brings weights from GGUF's blocks into the order that kernels read.

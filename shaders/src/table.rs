@@ -1,4 +1,5 @@
-//! The kernels: which entry point of which WGSL file with which constants, and what for. `build.rs` compiles every row.
+//! The kernels: which entry point of which WGSL file with which constants, and what for. `cargo shaders -- build` compiles
+//! every row.
 
 /// A WGSL file.
 macro_rules! file {

@@ -1,7 +1,7 @@
 //! The interpreter behind a C function, on host memory: for test harnesses written elsewhere.
 //!
 //! Such harnesses run instruction sequences on real addresses of their own process, and use encodings and undefined
-//! registers freely, so every rule that can be switched off is off (fact sheet, section 16): registers that nobody wrote read
+//! registers freely, so every rule that can be switched off is off: registers that nobody wrote read
 //! as 0, waits are not needed, LDS and scratch are zero. MODE is what an `.amdhsa_kernel` block without directives asks for.
 
 mod host_memory;

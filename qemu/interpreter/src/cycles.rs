@@ -1,7 +1,7 @@
 //! The cycle model: what an instruction occupies, how long memory takes, and what follows for a dispatch.
 //!
 //! It is a model, not a simulation of the card. A wave issues one instruction after the other; each occupies its unit for
-//! [`issue`] clocks (sheet, section 14), results of the ALUs are there at once, and those of memory after a fixed latency,
+//! [`issue`] clocks (rates as ACO's scheduler has them), results of the ALUs are there at once, and those of memory after a fixed latency,
 //! which a wave sees only at the `s_waitcnt` that waits for them. Caches, bank conflicts, row misses, clock changes and the
 //! competition of waves for one unit are left out, except that a dispatch takes at least as long as
 //! - its busiest unit, if its work were spread evenly over the card,

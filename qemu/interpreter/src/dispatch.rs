@@ -1,4 +1,5 @@
-//! A dispatch: workgroups spread over host threads, registers set up as the command processor does (sheet, section 13).
+//! A dispatch: workgroups spread over host threads, registers set up as the command processor does (LLVM's "User Guide for
+//! AMDGPU Backend", "Initial Kernel Execution State").
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -1,7 +1,20 @@
 //! What the interpreter stops at: the rules, their classes, and which of them a run enforces.
 //!
-//! Sources: "sheet" is the project's gfx1100 fact sheet (sections 5 to 13, 18), drawn from LLVM 19, Mesa 25 and AMD's
-//! RDNA3 manual.
+//! Sources, by the number that a rule names:
+//!
+//! | number | source |
+//! | --- | --- |
+//! | 2, 3, 4 | encodings and operands: RDNA3 manual, "Microcode Formats", and what `llvm-mc` 19 takes |
+//! | 5 | wave state: RDNA3 manual, "Wave State" |
+//! | 6 | waiting: RDNA3 manual, "Data Dependency Resolution"; LLVM's `SIInsertWaitcnts`, ACO's `aco_insert_waitcnt` |
+//! | 7 | VOPD: RDNA3 manual, "Dual Issue VALU", and what `llvm-mc` 19 takes |
+//! | 8 | WMMA: RDNA3 manual, "Wave Matrix Multiply Accumulate"; LLVM's constraints on its registers |
+//! | 10 | memory: RDNA3 manual, "Memory Buffer Instructions", "Data Share Operations" |
+//! | 11 | hazards: LLVM's `GCNHazardRecognizer`, ACO's `README-ISA.md` |
+//! | 12 | register allocation: LLVM's `GCNSubtarget` |
+//! | 13 | state at launch: LLVM's "User Guide for AMDGPU Backend", "Initial Kernel Execution State" |
+//! | 16 | what harnesses written elsewhere do although assemblers do not |
+//! | 18 | our own: what has no meaning, or only by luck |
 
 /// Groups of rules that are switched together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,108 +70,108 @@ macro_rules! rules {
 }
 
 rules! {
-    /// The bytes are no instruction of gfx1100 (sheet 2 to 4: reserved, RDNA 3.5 only, or of another unit).
+    /// The bytes are no instruction of gfx1100 (source 2 to 4: reserved, RDNA 3.5 only, or of another unit).
     ReservedEncoding: Always, "reserved-encoding";
-    /// VOPD: the same source of X and Y in one bank (register number modulo 4; sheet 7, rule 3).
+    /// VOPD: the same source of X and Y in one bank (register number modulo 4; source 7, rule 3).
     VopdBanks: Always, "vopd-banks";
-    /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (sheet 2; 7, rule 5).
+    /// More scalar values than the VALU's constant bus carries: two, one for 64-bit shifts (source 2; 7, rule 5).
     ScalarOperands: Always, "scalar-operands";
-    /// A literal wider than its 16-bit operand (sheet 2).
+    /// A literal wider than its 16-bit operand (source 2).
     Literals: Always, "literals";
-    /// A tuple of SGPRs that is not aligned to its size, at most 4, or runs past s105 (sheet 2).
+    /// A tuple of SGPRs that is not aligned to its size, at most 4, or runs past s105 (source 2).
     MisalignedSgprs: Always, "misaligned-sgprs";
     /// A tuple of VGPRs that runs past v255, also by way of M0.
     RegisterRange: Always, "register-range";
     /// The instruction exists but means nothing to a compute wave here (traps, messages, global data share).
     Unsupported: Always, "unsupported";
-    /// The program counter ran past the last instruction (sheet 18).
+    /// The program counter ran past the last instruction (source 18).
     FallOffEnd: Always, "fall-off-end";
-    /// A branch into the middle of an instruction or out of the code (sheet 18).
+    /// A branch into the middle of an instruction or out of the code (source 18).
     BranchTarget: Always, "branch-target";
-    /// `s_code_end` is padding and not executable (sheet 4).
+    /// `s_code_end` is padding and not executable (source 4).
     CodeEnd: Always, "code-end";
-    /// An address that no declared range or page holds (sheet 18).
+    /// An address that no declared range or page holds (source 18).
     MemoryFault: Always, "memory-fault";
     /// The run took as many steps as it was allowed.
     StepLimit: Always, "step-limit";
 
-    /// An SGPR, VCC, M0 or SCC is read that was never written (sheet 13: undefined at launch).
+    /// An SGPR, VCC, M0 or SCC is read that was never written (source 13: undefined at launch).
     UndefinedSgpr: Undefined, "undefined-sgpr";
-    /// An active lane reads a VGPR that it never wrote (sheet 13).
+    /// An active lane reads a VGPR that it never wrote (source 13).
     UndefinedVgpr: Undefined, "undefined-vgpr";
-    /// A value is used that was loaded from workgroup memory nobody wrote (sheet 18).
+    /// A value is used that was loaded from workgroup memory nobody wrote (source 18).
     UndefinedLds: Undefined, "undefined-lds";
-    /// A value is used that was loaded from memory nobody wrote (sheet 18).
+    /// A value is used that was loaded from memory nobody wrote (source 18).
     UndefinedMemory: Undefined, "undefined-memory";
-    /// A value is used that was loaded from scratch memory nobody wrote (sheet 18).
+    /// A value is used that was loaded from scratch memory nobody wrote (source 18).
     UndefinedScratch: Undefined, "undefined-scratch";
 
-    /// A VGPR is touched before `vmcnt` says that its load is done, in whichever lane (sheet 6).
+    /// A VGPR is touched before `vmcnt` says that its load is done, in whichever lane (source 6).
     PendingVmem: Waits, "pending-vmem";
-    /// A VGPR is touched before `lgkmcnt` says that its LDS load is done (sheet 6).
+    /// A VGPR is touched before `lgkmcnt` says that its LDS load is done (source 6).
     PendingLds: Waits, "pending-lds";
-    /// An SGPR is touched before `lgkmcnt` says that its scalar load is done (sheet 6).
+    /// An SGPR is touched before `lgkmcnt` says that its scalar load is done (source 6).
     PendingSmem: Waits, "pending-smem";
-    /// Scalar loads return in any order: only `lgkmcnt(0)` waits for one (sheet 6).
+    /// Scalar loads return in any order: only `lgkmcnt(0)` waits for one (source 6).
     SmemOrder: Waits, "smem-order";
 
-    /// A VALU instruction reads the result of a transcendental one too early (sheet 11, VALUTransUse).
+    /// A VALU instruction reads the result of a transcendental one too early (source 11, VALUTransUse).
     TransUse: Hazards, "trans-use";
-    /// `v_permlane*` follows `v_cmpx` with no VALU instruction between that does something (sheet 11, VcmpxPermlane).
+    /// `v_permlane*` follows `v_cmpx` with no VALU instruction between that does something (source 11, VcmpxPermlane).
     CmpxPermlane: Hazards, "cmpx-permlane";
-    /// A matrix product reads as A or B what the one before wrote, with no VALU instruction between (sheet 11).
+    /// A matrix product reads as A or B what the one before wrote, with no VALU instruction between (source 11).
     WmmaForward: Hazards, "wmma-forward";
-    /// `v_mad_u64_u32` or `v_mad_i64_i32` writes a register that it reads (sheet 11, MADIntraFwd).
+    /// `v_mad_u64_u32` or `v_mad_i64_i32` writes a register that it reads (source 11, MADIntraFwd).
     MadOverlap: Hazards, "mad-overlap";
-    /// `op_sel` on a dot product (sheet 11).
+    /// `op_sel` on a dot product (source 11).
     DotOpSel: Hazards, "dot-op-sel";
-    /// MSG_DEALLOC_VGPRS without `s_nop` before it (sheet 11).
+    /// MSG_DEALLOC_VGPRS without `s_nop` before it (source 11).
     DeallocNop: Hazards, "dealloc-nop";
-    /// MSG_DEALLOC_VGPRS with scratch stores outstanding (sheet 11).
+    /// MSG_DEALLOC_VGPRS with scratch stores outstanding (source 11).
     DeallocScratch: Hazards, "dealloc-scratch";
-    /// `scratch_*` with VGPR and SGPR whose low bits carry when added (sheet 10, gfx11 defect).
+    /// `scratch_*` with VGPR and SGPR whose low bits carry when added (source 10, gfx11 defect).
     ScratchCarry: Hazards, "scratch-carry";
 
-    /// A field that hardware ignores is not as an assembler writes it (sheet 16).
+    /// A field that hardware ignores is not as an assembler writes it (source 16).
     NonCanonical: Operands, "non-canonical";
-    /// A VGPR beyond those allocated, in granules of 24 (sheet 12).
+    /// A VGPR beyond those allocated, in granules of 24 (source 12).
     RegisterAllocation: Operands, "register-allocation";
-    /// `exec_hi` is no mask in wave32 (sheet 5).
+    /// `exec_hi` is no mask in wave32 (source 5).
     ExecHi: Operands, "exec-hi";
-    /// `vcc_hi` is no mask in wave32 (sheet 5).
+    /// `vcc_hi` is no mask in wave32 (source 5).
     VccHi: Operands, "vcc-hi";
-    /// WMMA: D overlaps A or B, or C in part (sheet 8).
+    /// WMMA: D overlaps A or B, or C in part (source 8).
     WmmaOverlap: Operands, "wmma-overlap";
-    /// WMMA with lanes switched off (sheet 8).
+    /// WMMA with lanes switched off (source 8).
     WmmaExec: Operands, "wmma-exec";
-    /// WMMA: A or B differs between lane l and lane l + 16 (sheet 8).
+    /// WMMA: A or B differs between lane l and lane l + 16 (source 8).
     WmmaHalves: Operands, "wmma-halves";
 
-    /// A load or store at an address that is not a multiple of its size, at most 4 (sheet 10).
+    /// A load or store at an address that is not a multiple of its size, at most 4 (source 10).
     MisalignedAccess: Memory, "misaligned-access";
-    /// An atomic at an address that is not a multiple of its size (sheet 18).
+    /// An atomic at an address that is not a multiple of its size (source 18).
     MisalignedAtomic: Always, "misaligned-atomic";
-    /// A scalar load from an address that is no multiple of 4, or of negative total offset (sheet 2, 10).
+    /// A scalar load from an address that is no multiple of 4, or of negative total offset (source 2, 10).
     MisalignedScalar: Memory, "misaligned-scalar";
-    /// An LDS access beyond the workgroup's allocation (sheet 10).
+    /// An LDS access beyond the workgroup's allocation (source 10).
     LdsRange: Memory, "lds-range";
     /// A scratch access beyond the lane's allocation.
     ScratchRange: Memory, "scratch-range";
-    /// A buffer access beyond `num_records`: hardware reads 0 and drops stores (sheet 10).
+    /// A buffer access beyond `num_records`: hardware reads 0 and drops stores (source 10).
     BufferRange: Memory, "buffer-range";
     /// A buffer descriptor of another kind than a raw buffer of dwords.
     BufferDescriptor: Memory, "buffer-descriptor";
 
-    /// Two waves touch the same bytes of LDS between two barriers, one of them writing (sheet 18).
+    /// Two waves touch the same bytes of LDS between two barriers, one of them writing (source 18).
     LdsRace: Races, "lds-race";
-    /// `s_barrier` with LDS accesses outstanding: it does not wait for memory (sheet 6).
+    /// `s_barrier` with LDS accesses outstanding: it does not wait for memory (source 6).
     BarrierOutstanding: Races, "barrier-outstanding";
 
-    /// A wave waits at a barrier that another one of the workgroup will never reach because it ended (sheet 18).
+    /// A wave waits at a barrier that another one of the workgroup will never reach because it ended (source 18).
     BarrierExited: Control, "barrier-exited";
-    /// Waves of a workgroup wait at different barriers (sheet 18).
+    /// Waves of a workgroup wait at different barriers (source 18).
     BarrierDiverged: Control, "barrier-diverged";
-    /// `s_clause` around instructions of different kinds, or of a length that it cannot have (sheet 6).
+    /// `s_clause` around instructions of different kinds, or of a length that it cannot have (source 6).
     Clause: Control, "clause";
 }
 

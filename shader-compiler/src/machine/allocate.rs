@@ -21,7 +21,7 @@ const VGPRS: usize = 256;
 const SGPRS: usize = 106;
 /// `vcc_lo`.
 const VCC: usize = 106;
-/// VGPRs per wave at which a SIMD holds one wave less (section 12 of the reference: 1536 registers, 16 waves, granule 24).
+/// VGPRs per wave at which a SIMD holds one wave less (LLVM's `GCNSubtarget`: 1536 registers, 16 waves, granule 24).
 const STEPS: [usize; 8] = [96, 120, 144, 168, 192, 216, 240, 256];
 
 /// An allocated function and how it came about.

@@ -2,10 +2,10 @@
 //!
 //! | what | cycles | source |
 //! | --- | --- | --- |
-//! | VALU, SALU, TRANS, quarter rate | 5, 2, 10, 8 to the result | ACO's figures for `s_delay_alu` (section 6 of the reference) |
-//! | TRANS and quarter-rate multiply | occupy 8 lanes a clock: 4 cycles | section 14 |
-//! | WMMA | occupies the vector ALU for 32 cycles (iu4: 16) | section 8 |
-//! | buffer load | 320 to the result | 128 ns at 2.5 GHz, the measured latency of the last cache (section 14) |
+//! | VALU, SALU, TRANS, quarter rate | 5, 2, 10, 8 to the result | ACO's figures for `s_delay_alu` (`aco_insert_delay_alu`) |
+//! | TRANS and quarter-rate multiply | occupy 8 lanes a clock: 4 cycles | ACO's cost table |
+//! | WMMA | occupies the vector ALU for 32 cycles (iu4: 16) | ACO's cost table |
+//! | buffer load | 320 to the result | 128 ns at 2.5 GHz, the measured latency of the last cache (Chips and Cheese) |
 //! | LDS, SMEM | 64, 200 to the result | estimates between the best and the loaded case |
 
 use super::{Inst, Kind};

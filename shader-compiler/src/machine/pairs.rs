@@ -1,7 +1,7 @@
 //! Operations that could be the halves of one VOPD: the scheduler puts them side by side, and placement gives them
 //! registers that the encoding takes.
 //!
-//! The rules are those of section 7 of the reference: destinations of unlike parity, first sources in unlike banks (register
+//! The rules are those of the RDNA3 manual, "Dual Issue VALU": destinations of unlike parity, first sources in unlike banks (register
 //! modulo 4), second sources likewise. Before registers are known a pair is possible if the opcodes and constants allow it.
 
 use super::coalesce::{Groups, accumulating};

@@ -27,8 +27,8 @@ use super::pairs::{Half, half, possible};
 use super::{File, Function, Inst};
 use std::cmp::Reverse;
 
-/// VGPRs per wave, the last but for room for runs of neighbours, and the waves that a SIMD then holds (section 12 of the
-/// reference).
+/// VGPRs per wave, the last but for room for runs of neighbours, and the waves that a SIMD then holds (LLVM's
+/// `GCNSubtarget`).
 const STEPS: [(u32, u32); 8] = [
     (96, 16),
     (120, 12),

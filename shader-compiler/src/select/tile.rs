@@ -1,4 +1,4 @@
-//! Cooperative matrices: 16x16 tiles in eight registers, by the lane layouts of `v_wmma` (fact sheet, section 8).
+//! Cooperative matrices: 16x16 tiles in eight registers, by the lane layouts of `v_wmma` (RDNA3 manual, "Wave Matrix Multiply Accumulate").
 //!
 //! A and B: lane c (and c + 16) holds row c of A or column c of B, two elements per register. C of F32: lane l holds column
 //! l mod 16, register r row 2r + l / 16; C of F16 likewise, in the low half of the register.

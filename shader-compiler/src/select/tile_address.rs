@@ -15,7 +15,7 @@ impl Splitter<'_> {
         lane
     }
 
-    /// The parts of a tile access (reference: section 8 of the fact sheet, "WMMA register layouts").
+    /// The parts of a tile access (RDNA3 manual, "Wave Matrix Multiply Accumulate").
     pub(super) fn tile(&mut self, inst: &Inst) -> Option<(TileKey, TileParts)> {
         let (space, offset, constant, stride, row_major, ty) = match inst.op {
             Op::TileLoad {

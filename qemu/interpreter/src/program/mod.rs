@@ -28,7 +28,7 @@ use checks::Broken;
 use lower::Tables;
 use registers::Registers;
 
-/// VGPRs of a wave are allocated in multiples of this (sheet, section 12).
+/// VGPRs of a wave are allocated in multiples of this (LLVM's `GCNSubtarget`).
 const GRANULE: u32 = 24;
 /// The longest code: what a signed 16-bit branch could span, many times over.
 const MAX_BYTES: usize = 1 << 22;

@@ -59,7 +59,7 @@ impl Constants {
     }
 }
 
-/// Values of the inline floats 240 to 248 (sheet, section 3).
+/// Values of the inline floats 240 to 248.
 const FLOATS: [f64; 9] = [
     0.5,
     -0.5,

@@ -18,7 +18,7 @@ pub(crate) enum Then {
     Pause(Pause),
 }
 
-/// Hardware registers that `s_getreg` and `s_setreg` reach (sheet, section 5).
+/// Hardware registers that `s_getreg` and `s_setreg` reach.
 const HW_MODE: u16 = 1;
 const HW_STATUS: u16 = 2;
 const HW_TRAPSTS: u16 = 3;

@@ -1,4 +1,4 @@
-//! Data-parallel primitives: the lane from which each lane takes source 0 (sheet, section 9).
+//! Data-parallel primitives: the lane from which each lane takes source 0 (RDNA3 manual, "DPP").
 
 use gfx1100_isa::Dpp;
 

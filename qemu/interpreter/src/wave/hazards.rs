@@ -1,4 +1,4 @@
-//! Hazards that gfx1100 does not interlock in wave32 (sheet, section 11), by their names in LLVM.
+//! Hazards that gfx1100 does not interlock in wave32, by their names in LLVM.
 //!
 //! Counting follows LLVM 19's recogniser: for VALUTransUse an instruction between is any VALU instruction, transcendental
 //! ones included; memory instructions and `s_waitcnt_depctr` with va_vdst 0 end the hazard.

@@ -318,7 +318,7 @@ impl Port for FlatPort<'_> {
     }
 }
 
-/// What a buffer descriptor says (sheet, section 10).
+/// What a buffer descriptor says (RDNA3 manual, "Buffer Resource Descriptor").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
     pub(crate) base: u64,

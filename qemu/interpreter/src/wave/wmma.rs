@@ -1,4 +1,4 @@
-//! Matrix products of a wave: D = A x B + C, 16 by 16 by 16 (sheet, section 8).
+//! Matrix products of a wave: D = A x B + C, 16 by 16 by 16 (RDNA3 manual, "Wave Matrix Multiply Accumulate").
 //!
 //! Lane l holds row l mod 16 of A and column l mod 16 of B, each twice, in lanes l and l + 16; element r of C and D in lane l
 //! is at row 2 r + l / 16, column l mod 16. How hardware rounds inside is not documented. Here the f32 sum of products runs

@@ -4,7 +4,7 @@ use crate::{vgpr, wave, with_vgprs};
 
 #[test]
 fn lanes_are_exchanged() {
-    // The sum over a wave as LLVM and ACO reduce it (fact sheet, section 9), and single moves.
+    // The sum over a wave as LLVM and ACO reduce it, and single moves.
     let text = "
         v_add_nc_u32_dpp v1, v0, v0 quad_perm:[1,0,3,2] row_mask:0xf bank_mask:0xf
         v_add_nc_u32_dpp v1, v1, v1 quad_perm:[2,3,0,1] row_mask:0xf bank_mask:0xf
