@@ -14,7 +14,7 @@ pub(crate) enum Then {
     Next,
     /// The step that [`Wave::pc`] names now.
     Jumped,
-    /// Nothing for now; [`Wave::pc`] names the step to go on with.
+    /// The wave stands still; [`Wave::pc`] names the step to go on with.
     Pause(Pause),
 }
 
