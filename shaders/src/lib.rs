@@ -1,5 +1,7 @@
 //! The kernels of LLM inference: WGSL sources, the layouts of weights that they read, the table of variants.
 //!
+//! With the feature `compiled` the build script makes gfx1100 machine code of every row: `KERNELS`.
+//!
 //! Where to start reading: [`VARIANTS`] lists the kernels; each WGSL file says in its first lines what it computes, what its
 //! bindings hold and how it is dispatched; [`layout`] brings weights from GGUF's blocks into the order that kernels read.
 //!
@@ -10,10 +12,14 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "compiled")]
+mod kernels;
 pub mod layout;
 mod product;
 mod table;
 
+#[cfg(feature = "compiled")]
+pub use kernels::{Arguments, Binding, KERNELS, Kernel, STATISTICS, kernel};
 pub use product::{Product, ProductBuffer, ProductShape};
 pub use table::{SOURCES, VARIANTS, Variant};
 

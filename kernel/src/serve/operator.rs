@@ -172,6 +172,7 @@ impl<C: Copy> Operator<C> {
             Command::Disks => self.disks(out),
             Command::Net => show_net(net, out),
             Command::Model => self.model(out),
+            Command::Kernels => kernels(out),
             Command::Log(None) => out.write_str(&console::history()),
             // The others act instead of showing something.
             _ => Ok(()),
@@ -313,6 +314,20 @@ fn serial_byte(patience: Duration) -> Option<u8> {
     // Not to come in time is what usually happens.
     let _ = time::wait_until("a byte", patience, read);
     byte
+}
+
+fn kernels(out: &mut String) -> fmt::Result {
+    writeln!(out, "   bytes VGPRs waves kernel")?;
+    for kernel in shaders::KERNELS {
+        let (bytes, vgprs, waves) = (kernel.code_bytes, kernel.vgprs, kernel.waves_per_simd);
+        let variant = kernel.variant;
+        writeln!(
+            out,
+            "{bytes:8}{vgprs:6}{waves:6} {:26}{}",
+            variant.name, variant.purpose
+        )?;
+    }
+    Ok(())
 }
 
 fn mem(out: &mut String) -> fmt::Result {

@@ -27,6 +27,8 @@ pub enum Command {
     Net,
     /// The model.
     Model,
+    /// GPU kernels in this image.
+    Kernels,
     /// Continue a prompt.
     Generate(String),
     /// Measure.
@@ -108,6 +110,7 @@ const TABLE: &[Row] = &[
     Row { name: "disks",    argument: "",        help: "list disks and where the model lies",            parse: plain!(Command::Disks) },
     Row { name: "net",      argument: "",        help: "show address, port and connections",             parse: plain!(Command::Net) },
     Row { name: "model",    argument: "",        help: "show the model and its limits",                  parse: plain!(Command::Model) },
+    Row { name: "kernels",  argument: "",        help: "list the GPU kernels in this image",             parse: plain!(Command::Kernels) },
     Row { name: "generate", argument: "PROMPT",  help: "continue a prompt; control-C stops",             parse: generate },
     Row { name: "bench",    argument: "[P,N], each from 1 to 65536", help: "time P prompt and N generated tokens, as JSON", parse: bench },
     Row { name: "log",      argument: "[off|error|warn|info|debug|trace]", help: "show the log, or set its level", parse: log_level },
