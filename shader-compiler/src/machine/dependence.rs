@@ -10,7 +10,8 @@
 //! form *groups*, and [`super::schedule`] lets no other writer of SCC between the members of one.
 //!
 //! A wish stands beside the rules: the instruction that makes a loop parameter's next value should follow the readers of
-//! the old one, so that both are one register and no copy is needed. It is left out where it contradicts a rule.
+//! the old one, and of what the old one was copied to, so that all are one register and no copy is needed. It is left out
+//! where it contradicts a rule.
 
 use super::latency::cost;
 use super::operands::{Units, reads, writes};
@@ -297,10 +298,16 @@ impl Graph {
             };
             let mut maker = None;
             let mut users = Vec::new();
+            let mut places = vec![old];
             for (index, inst) in insts[..at].iter().enumerate() {
-                reads(inst, |_, operand, dwords| {
-                    if units.of(operand, dwords).contains(&old) {
-                        users.push(index as u32);
+                reads(inst, |number, operand, dwords| {
+                    let read = units.of(operand, dwords);
+                    if !places.iter().any(|place| read.contains(place)) {
+                        return;
+                    }
+                    users.push(index as u32);
+                    if let Kind::Copies(copies) = &inst.kind {
+                        places.extend(units.of(copies[number].0, 1));
                     }
                 });
                 writes(function, inst, |_, operand, dwords| {

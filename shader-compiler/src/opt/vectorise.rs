@@ -1,13 +1,14 @@
 //! Neighbouring accesses of one block become one of up to four dwords.
 //!
 //! Loads of the same memory, the same offset value and adjacent constants are joined at the place of the first, as long as
-//! nothing between them could have changed what the later ones see. Stores likewise at the place of the last. Buffers need
-//! dword alignment only; workgroup memory needs the access's own, so there the offset must be known to be a multiple of it.
+//! nothing between them could have changed what the later ones see. Stores likewise at the place of the last. Two halves of
+//! a dword join first, then dwords. Buffers need dword alignment only; workgroup memory needs the access's own. What is
+//! needed beyond the alignment of the parts must be known of the offset.
 
-use crate::ir::{Access, Binary, Function, Inst, Op, Space, Type, Value};
+use crate::ir::{Access, Binary, Function, Inst, Op, Space, Type, Unary, Value};
 
-/// Dwords that one instruction moves at most.
-const MOST: u32 = 4;
+/// Bytes that one instruction moves at most.
+const MOST: u32 = 16;
 
 /// Joins in every block; true if something was joined.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -30,7 +31,14 @@ struct Place {
     space: Space,
     offset: Value,
     constant: u32,
-    words: u32,
+    bytes: u32,
+}
+
+const fn bytes(access: Access) -> u32 {
+    match access {
+        Access::Words(words) => 4 * words as u32,
+        Access::Half => 2,
+    }
 }
 
 fn load_place(op: &Op) -> Option<Place> {
@@ -39,13 +47,13 @@ fn load_place(op: &Op) -> Option<Place> {
             space,
             offset,
             constant,
-            access: Access::Words(words),
+            access,
             volatile: false,
         } => Some(Place {
             space: *space,
             offset: *offset,
             constant: *constant,
-            words: u32::from(*words),
+            bytes: bytes(*access),
         }),
         _ => None,
     }
@@ -57,13 +65,13 @@ fn store_place(op: &Op) -> Option<Place> {
             space,
             offset,
             constant,
-            access: Access::Words(words),
+            access,
             ..
         } => Some(Place {
             space: *space,
             offset: *offset,
             constant: *constant,
-            words: u32::from(*words),
+            bytes: bytes(*access),
         }),
         _ => None,
     }
@@ -74,18 +82,22 @@ impl Place {
     fn with(self, upper: Self, alignment: impl Fn(Value) -> u32) -> bool {
         let adjacent = self.space == upper.space
             && self.offset == upper.offset
-            && self.constant.checked_add(4 * self.words) == Some(upper.constant);
-        let words = self.words + upper.words;
-        let aligned = match self.space {
-            Space::Shared => {
-                let needed = words.next_power_of_two() * 4;
-                self.constant.is_multiple_of(needed)
-                    && alignment(self.offset).is_multiple_of(needed)
-            }
-            Space::Buffer(_) | Space::Arguments => true,
+            && self.constant.checked_add(self.bytes) == Some(upper.constant);
+        let bytes = self.bytes + upper.bytes;
+        let halves = self.bytes == 2 || upper.bytes == 2;
+        let shared = self.space == Space::Shared;
+        if !adjacent || bytes > MOST || (halves && bytes != 4) {
+            return false;
+        }
+        let needed = match (halves, shared) {
+            (true, _) => 4,
+            (false, true) => bytes.next_power_of_two(),
+            (false, false) => return true,
         };
         // Three dwords of workgroup memory need the alignment of four: leave those to a later fourth.
-        adjacent && words <= MOST && aligned && !(self.space == Space::Shared && words == 3)
+        let aligned =
+            self.constant.is_multiple_of(needed) && alignment(self.offset).is_multiple_of(needed);
+        aligned && bytes != 12
     }
 }
 
@@ -118,7 +130,7 @@ fn neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
         let Some(place) = load_place(&inst.op) else {
             continue;
         };
-        if place.words == MOST {
+        if place.bytes == MOST {
             continue;
         }
         for (second, other) in insts.iter().enumerate().skip(first + 1) {
@@ -165,13 +177,6 @@ fn trailing(known: &[Option<&Inst>], value: Value, depth: u32) -> u32 {
     }
 }
 
-const fn words_type(words: u32, one: Type) -> Type {
-    match words {
-        1 => one,
-        n => Type::Words(n as u8),
-    }
-}
-
 fn join_loads(function: &mut Function, block: usize, first: usize, second: usize) {
     let insts = &function.blocks[block].insts;
     let (a, b) = (insts[first].clone(), insts[second].clone());
@@ -183,13 +188,17 @@ fn join_loads(function: &mut Function, block: usize, first: usize, second: usize
     } else {
         (pb, pa)
     };
-    let whole = function.new_value(Type::Words((lower.words + upper.words) as u8));
+    let words = ((lower.bytes + upper.bytes) / 4) as u8;
+    let whole = function.new_value(match words {
+        1 => Type::F16x2,
+        n => Type::Words(n),
+    });
     let mut joined = vec![Inst {
         op: Op::Load {
             space: lower.space,
             offset: lower.offset,
             constant: lower.constant,
-            access: Access::Words((lower.words + upper.words) as u8),
+            access: Access::Words(words),
             volatile: false,
         },
         result: Some(whole),
@@ -197,42 +206,66 @@ fn join_loads(function: &mut Function, block: usize, first: usize, second: usize
     }];
     for (inst, place) in [(&a, pa), (&b, pb)] {
         let Some(result) = inst.result else { continue };
-        let start = (place.constant - lower.constant) / 4;
-        split(function, whole, start, place.words, result, &mut joined);
+        let start = (place.constant - lower.constant) as u8;
+        if place.bytes == 2 {
+            half_of(function, whole, start / 2, result, &mut joined);
+        } else {
+            split(
+                function,
+                whole,
+                start / 4,
+                place.bytes / 4,
+                result,
+                &mut joined,
+            );
+        }
     }
     let insts = &mut function.blocks[block].insts;
     insts.remove(second);
     insts.splice(first..=first, joined);
 }
 
+/// An operation made by this pass.
+const fn inst(op: Op, result: Value) -> Inst {
+    Inst {
+        op,
+        result: Some(result),
+        source: u32::MAX,
+    }
+}
+
+/// Defines `result` as element `k` of the pair `whole`.
+fn half_of(function: &mut Function, whole: Value, k: u8, result: Value, out: &mut Vec<Inst>) {
+    if function.ty(result) == Type::F16 {
+        out.push(inst(Op::Unary(Unary::Half(k), whole), result));
+        return;
+    }
+    let half = function.new_value(Type::F16);
+    out.push(inst(Op::Unary(Unary::Half(k), whole), half));
+    out.push(inst(Op::Unary(Unary::Bitcast, half), result));
+}
+
 /// Defines `result` as `words` dwords of `whole` from `start` on.
 fn split(
     function: &mut Function,
     whole: Value,
-    start: u32,
+    start: u8,
     words: u32,
     result: Value,
     out: &mut Vec<Inst>,
 ) {
-    let mut push = |op, result| {
-        out.push(Inst {
-            op,
-            result: Some(result),
-            source: u32::MAX,
-        });
-    };
     if words == 1 {
-        push(Op::Word(whole, start as u8), result);
+        out.push(inst(Op::Word(whole, start), result));
         return;
     }
-    let parts: Vec<Value> = (0..words)
+    let parts: Vec<Value> = (0..words as u8)
         .map(|k| {
             let part = function.new_value(Type::I32);
-            push(Op::Word(whole, (start + k) as u8), part);
+            out.push(inst(Op::Word(whole, start + k), part));
             part
         })
         .collect();
-    push(Op::Join(parts), result);
+    out.push(inst(Op::Join(parts), result));
 }
 
 fn store_neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
@@ -243,7 +276,7 @@ fn store_neighbours(function: &Function, block: usize) -> Option<(usize, usize)>
         let Some(place) = store_place(&inst.op) else {
             continue;
         };
-        if place.words == MOST {
+        if place.bytes == MOST {
             continue;
         }
         for (second, other) in insts.iter().enumerate().skip(first + 1) {
@@ -271,31 +304,33 @@ fn join_stores(function: &mut Function, block: usize, first: usize, second: usiz
     let (lower_place, upper_place) = if in_order { (pa, pb) } else { (pb, pa) };
     let mut joined = Vec::new();
     let mut parts = Vec::new();
-    for (inst, place) in [(lower, lower_place), (upper, upper_place)] {
-        let Op::Store { value, .. } = inst.op else {
+    for (store, place) in [(lower, lower_place), (upper, upper_place)] {
+        let Op::Store { value, .. } = store.op else {
             return;
         };
-        if place.words == 1 {
-            parts.push(value);
-            continue;
-        }
-        for k in 0..place.words {
-            let part = function.new_value(words_type(1, Type::I32));
-            joined.push(Inst {
-                op: Op::Word(value, k as u8),
-                result: Some(part),
-                source: u32::MAX,
-            });
-            parts.push(part);
+        match place.bytes {
+            2 if function.ty(value) != Type::F16 => {
+                let half = function.new_value(Type::F16);
+                joined.push(inst(Op::Unary(Unary::Bitcast, value), half));
+                parts.push(half);
+            }
+            2 | 4 => parts.push(value),
+            bytes => {
+                for k in 0..bytes / 4 {
+                    let part = function.new_value(Type::I32);
+                    joined.push(inst(Op::Word(value, k as u8), part));
+                    parts.push(part);
+                }
+            }
         }
     }
-    let words = parts.len() as u8;
-    let whole = function.new_value(Type::Words(words));
-    joined.push(Inst {
-        op: Op::Join(parts),
-        result: Some(whole),
-        source: u32::MAX,
-    });
+    let words = ((lower_place.bytes + upper_place.bytes) / 4) as u8;
+    let (ty, op) = match (words, parts.as_slice()) {
+        (1, &[low, high]) => (Type::F16x2, Op::Pack([low, high])),
+        _ => (Type::Words(words), Op::Join(parts)),
+    };
+    let whole = function.new_value(ty);
+    joined.push(inst(op, whole));
     joined.push(Inst {
         op: Op::Store {
             space: lower_place.space,

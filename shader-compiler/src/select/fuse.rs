@@ -213,6 +213,9 @@ impl Selector<'_> {
     }
 
     pub(super) fn fuse_or(&self, a: Value, b: Value) -> Option<(Isa, Vec<Src>)> {
+        if let Some(permuted) = self.permute(a, b) {
+            return Some(permuted);
+        }
         for (left, right) in [(a, b), (b, a)] {
             // (x << n) | (y >> (32 - n)): the two side by side, shifted.
             if let Some((x, count)) = self.constant_shift(left)

@@ -5,7 +5,7 @@ use gfx1100_isa::Op as Isa;
 use super::bank::Bank;
 use super::{Selector, bits, part};
 use crate::ir::{Binary, Op, Ternary, Type, Unary, Value};
-use crate::machine::Operand;
+use crate::machine::{Kind, Operand};
 
 /// Scalar and vector instruction of an operation, and whether the vector one takes its operands in reverse.
 const fn plain(binary: Binary) -> Option<(Isa, Isa, bool)> {
@@ -238,11 +238,6 @@ impl Selector<'_> {
     pub(super) fn join(&mut self, values: &[Value], result: Value) {
         let dst = self.reg(result);
         let bank = self.bank(result);
-        let mov = if bank == Bank::Scalar {
-            Isa::S_MOV_B32
-        } else {
-            Isa::V_MOV_B32
-        };
         let Operand::Virtual(register, first) = dst else {
             return;
         };
@@ -261,8 +256,10 @@ impl Selector<'_> {
                 self.registers[value.0 as usize] = Some(place);
             }
             if self.registers[value.0 as usize] != Some(place) {
-                let from = self.dword(value, 0);
-                self.emit(mov, part(dst, k), &[from.into()]);
+                // A copy, so that allocation knows that one place for both is wanted.
+                let mut inst = self.blank(Isa::S_NOP);
+                inst.kind = Kind::Copies(vec![(part(dst, k), self.dword(value, 0))]);
+                self.push(inst);
             }
         }
     }

@@ -17,6 +17,7 @@
 //! other half is arbitrary. SCC lives from the instruction that sets it to the next one only.
 
 mod address;
+mod alias;
 mod atomic;
 mod bank;
 mod bits;
@@ -30,6 +31,7 @@ mod fuse;
 mod integer;
 mod memory;
 mod operand;
+mod permute;
 mod prologue;
 mod subgroup;
 #[cfg(test)]
@@ -175,56 +177,6 @@ impl<'a> Selector<'a> {
         this.find_aliases();
         this.plan_inputs();
         this
-    }
-
-    /// Parameters that are given the same value on all ways need no register of their own, unless lanes wait with it while
-    /// others go on and the place where it stands changes under them.
-    fn find_aliases(&mut self) {
-        for &block in &self.graph.order.clone() {
-            let parameters = &self.function.blocks[block.index()].parameters;
-            for (index, &parameter) in parameters.iter().enumerate() {
-                let given = ir::divergence::arguments(self.function, &self.graph, block, index);
-                let given: Vec<Value> = given.into_iter().map(|v| self.resolve(v)).collect();
-                let Some(&first) = given.first() else {
-                    continue;
-                };
-                let same = given.iter().all(|value| *value == first) && first != parameter;
-                if same && self.may_alias(parameter, first, block) {
-                    self.alias[parameter.0 as usize] = Some(first);
-                    self.uses[first.0 as usize] += self.uses[parameter.0 as usize];
-                }
-            }
-        }
-    }
-
-    fn may_alias(&self, parameter: Value, value: Value, block: BlockId) -> bool {
-        if self.constant(value).is_some() {
-            return true;
-        }
-        let Some((home, _)) = self.homes[value.0 as usize] else {
-            return false;
-        };
-        let bank = self.bank(value);
-        if bank != self.bank(parameter) {
-            return false;
-        }
-        if !self.nesting.left(home, block) {
-            return true;
-        }
-        // A mask register is rewritten for all lanes by those that stay in the loop.
-        if bank == Bank::Mask {
-            return false;
-        }
-        // The back edge's copies stand before the branch that leaves from the latch: what they overwrite must be saved.
-        let root = self.homes[self.root(value).0 as usize];
-        let of_header = root.is_some_and(|(home, place)| {
-            place == usize::MAX && self.function.blocks[home.index()].loop_.is_some()
-        });
-        let latch_leaves = self.graph.predecessors[block.index()].iter().any(|from| {
-            let loop_ = self.nesting.innermost(*from);
-            loop_.is_some_and(|loop_| self.nesting.loops[loop_].latch == *from)
-        });
-        !(of_header && latch_leaves)
     }
 
     /// The value whose register holds this one.

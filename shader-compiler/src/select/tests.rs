@@ -1,6 +1,8 @@
 //! Kernels compiled to the end and executed by the interpreter, strictly, against the evaluator of the SSA form; and what
 //! instructions some of them became.
 
+mod forms;
+
 use gfx1100_interpreter::{Launch as Dispatch, Mode, Options, Program, Regions, dispatch};
 
 use crate::{CodeObject, compile, descriptor, front, ir, opt};

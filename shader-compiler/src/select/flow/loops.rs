@@ -149,10 +149,16 @@ impl Flow<'_> {
                 let mut before = self.copies(&edges[back]);
                 let written: Vec<Operand> = before.iter().map(|(to, _)| *to).collect();
                 // What the back edge overwrites must be saved before; the rest can wait until the loop is left.
-                let (early, late): (Vec<_>, Vec<_>) = self
+                let (early, mut late): (Vec<_>, Vec<_>) = self
                     .copies(&edges[out])
                     .into_iter()
                     .partition(|(_, from)| written.contains(from));
+                // What both edges pass on is then in the parameter: so the value and the parameter may share a register.
+                for (_, from) in &mut late {
+                    if let Some((parameter, _)) = before.iter().find(|(_, passed)| passed == from) {
+                        *from = *parameter;
+                    }
+                }
                 before.extend(early);
                 self.append(insts);
                 for edge in edges {
