@@ -68,6 +68,8 @@ pub enum BadLaunch {
     Lds(u32),
     /// SGPRs do not fit s0 to s105.
     Sgprs(u32),
+    /// More scratch memory for each thread than a wave can have.
+    Scratch(u32),
 }
 
 impl std::fmt::Display for BadLaunch {
@@ -83,6 +85,10 @@ impl std::fmt::Display for BadLaunch {
                 write!(f, "{bytes} bytes of workgroup memory; at most 65536 can be")
             }
             Self::Sgprs(count) => write!(f, "{count} user SGPRs; at most 32 can be"),
+            Self::Scratch(bytes) => write!(
+                f,
+                "{bytes} bytes of scratch for each thread; at most {MAX_SCRATCH} can be"
+            ),
         }
     }
 }
@@ -113,6 +119,9 @@ const WAVE: u32 = 32;
 const MAX_THREADS: u64 = 1024;
 const MAX_LDS: u32 = 65536;
 const MAX_USER_SGPRS: u32 = 32;
+/// Bytes of scratch that each thread of a wave of 32 can have: COMPUTE_TMPRING_SIZE.WAVESIZE has 15 bits and counts 64
+/// dwords (LLVM's `GCNSubtarget`).
+pub const MAX_SCRATCH: u32 = ((1 << 15) - 1) * 256 / WAVE;
 
 impl Launch {
     fn check(&self) -> Result<(), BadLaunch> {
@@ -126,6 +135,9 @@ impl Launch {
         }
         if self.user_sgprs > MAX_USER_SGPRS {
             return Err(BadLaunch::Sgprs(self.user_sgprs));
+        }
+        if self.scratch_bytes > MAX_SCRATCH {
+            return Err(BadLaunch::Scratch(self.scratch_bytes));
         }
         Ok(())
     }
@@ -187,7 +199,8 @@ pub fn dispatch(
     options: &Options,
 ) -> Result<Report, Failure> {
     launch.check().map_err(Failure::Launch)?;
-    let groups: u64 = launch.workgroups.iter().map(|n| u64::from(*n)).product();
+    let groups = launch.workgroups.map(u64::from);
+    let groups = groups.into_iter().fold(1, u64::saturating_mul);
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = match options.threads {
         0 => available,

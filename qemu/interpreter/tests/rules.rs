@@ -140,6 +140,7 @@ const CASES: &[Case] = &[
     Case(Rule::CmpxPermlane, 1, "v_cmpx_eq_u32 v1, v1; v_permlane16_b32 v4, v1, s2, s3; s_endpgm", "v_cmpx_eq_u32 v1, v1; v_mov_b32 v5, v5; v_permlane16_b32 v4, v1, s2, s3; s_endpgm"),
     // The sequencer may drop v_nop.
     Case(Rule::CmpxPermlane, 1, "v_cmpx_eq_u32 v1, v1; v_nop; v_permlanex16_b32 v4, v1, s2, s3; s_endpgm", "v_cmp_eq_u32 vcc_lo, v1, v1; v_permlanex16_b32 v4, v1, s2, s3; s_endpgm"),
+    Case(Rule::CmpxPermlane, 1, "v_cmpx_eq_u32 v1, v1; v_permlane64_b32 v4, v1; s_endpgm", "v_cmpx_eq_u32 v1, v1; v_mov_b32 v5, v5; v_permlane64_b32 v4, v1; s_endpgm"),
     Case(Rule::WmmaForward, 1, "v_wmma_f32_16x16x16_f16 v[4:11], v[12:19], v[20:27], 0; v_wmma_f32_16x16x16_f16 v[28:35], v[4:11], v[20:27], 0; s_endpgm",
                                "v_wmma_f32_16x16x16_f16 v[4:11], v[12:19], v[20:27], 0; v_wmma_f32_16x16x16_f16 v[4:11], v[12:19], v[20:27], v[4:11]; s_endpgm"),
     Case(Rule::WmmaForward, 1, "v_wmma_f32_16x16x16_f16 v[4:11], v[12:19], v[20:27], 0; s_nop 7; v_wmma_f32_16x16x16_f16 v[28:35], v[20:27], v[10:17], 0; s_endpgm", ""),

@@ -1,5 +1,7 @@
 //! From an instruction to a step: everything but the operands of the vector ALU, which is in [`super::vector`].
 
+use std::collections::HashMap;
+
 use gfx1100_isa::{Class, Format, Inst, Op, Operand, Row, Ty};
 
 use super::access::{access, scalar_load};
@@ -16,6 +18,8 @@ use crate::rule::Rule;
 pub(crate) struct Tables {
     pub(crate) constants: Constants,
     pub(crate) shapes: Vec<Shape>,
+    /// Number of each of them.
+    pub(crate) known_shapes: HashMap<Shape, u32>,
 }
 
 /// What the loop does for an instruction. `target` finds the step at so many dwords after the next instruction.

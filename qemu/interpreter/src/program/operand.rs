@@ -1,5 +1,7 @@
 //! Operands as the loop takes them: a VGPR, an SGPR to broadcast, or a constant that was broadcast beforehand.
 
+use std::collections::HashMap;
+
 use gfx1100_isa::{Operand, Ty};
 
 use crate::alu::Lanes;
@@ -14,7 +16,7 @@ pub(crate) enum Source {
     /// An SGPR in all lanes, and the next one if it is wide.
     S(u8),
     /// Entry of [`Constants`], and the next one if it is wide.
-    K(u16),
+    K(u32),
     /// A source code whose value the wave knows: apertures, `vccz`, `execz`, `scc`.
     Special(u8),
 }
@@ -36,26 +38,27 @@ pub(crate) enum ScalarSource {
 
 /// Constants of a program, each in all lanes.
 #[derive(Debug, Default)]
-pub(crate) struct Constants(Vec<Lanes>);
+pub(crate) struct Constants {
+    lanes: Vec<Lanes>,
+    /// Entry of each value, and of each wide one.
+    known: HashMap<(u64, bool), u32>,
+}
 
 impl Constants {
     /// The lanes of entry `index`.
     #[inline]
-    pub(crate) fn get(&self, index: u16) -> &Lanes {
-        &self.0[usize::from(index)]
+    pub(crate) fn get(&self, index: u32) -> &Lanes {
+        &self.lanes[index as usize]
     }
 
     /// The entry of a constant; of a wide one the low half, with the high half behind it.
-    fn intern(&mut self, value: u64, wide: bool) -> u16 {
-        let lanes = [[value as u32; 32], [(value >> 32) as u32; 32]];
-        let lanes = &lanes[..1 + usize::from(wide)];
-        let found = self.0.windows(lanes.len()).position(|entry| entry == lanes);
-        let index = found.unwrap_or_else(|| {
-            self.0.extend_from_slice(lanes);
-            self.0.len() - lanes.len()
-        });
-        // PANIC: a program of 2^16 different constants would need 2^19 bytes of literals; `Program` refuses such sizes.
-        u16::try_from(index).expect("fewer constants than the largest program holds")
+    fn intern(&mut self, value: u64, wide: bool) -> u32 {
+        let lanes = &mut self.lanes;
+        *self.known.entry((value, wide)).or_insert_with(|| {
+            let halves = [[value as u32; 32], [(value >> 32) as u32; 32]];
+            lanes.extend_from_slice(&halves[..1 + usize::from(wide)]);
+            (lanes.len() - 1 - usize::from(wide)) as u32
+        })
     }
 }
 

@@ -98,11 +98,11 @@ pub(crate) struct VectorStep {
     /// No operand is a float that MODE may flush.
     pub(crate) ignores_mode: bool,
     /// Index of the [`Shape`].
-    pub(crate) shape: u16,
+    pub(crate) shape: u32,
 }
 
 /// Preparation of operands and result of a vector ALU instruction that is not plain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     pub(crate) prepare: [Prepare; 3],
     pub(crate) dpp: Option<Dpp>,
@@ -115,7 +115,7 @@ pub(crate) struct Shape {
 }
 
 /// What is done to an operand before the function sees it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Prepare {
     /// Nothing.
     Keep,

@@ -71,7 +71,7 @@ pub(crate) fn step(inst: &Inst, tables: &mut Tables) -> Option<VectorStep> {
         selects: matches!(inst.op, Op::V_CNDMASK_B32 | Op::V_CNDMASK_B16),
         plain,
         ignores_mode: !types.into_iter().any(is_float),
-        shape: tables.shape(shape)?,
+        shape: tables.shape(shape),
     })
 }
 
@@ -137,14 +137,13 @@ pub(crate) fn dual(inst: &Inst, dual: Dual, tables: &mut Tables) -> Option<[Vect
 }
 
 impl Tables {
-    /// The number of a shape; `None` when there are too many.
-    fn shape(&mut self, shape: Shape) -> Option<u16> {
-        let found = self.shapes.iter().position(|known| *known == shape);
-        let index = found.unwrap_or_else(|| {
-            self.shapes.push(shape);
-            self.shapes.len() - 1
-        });
-        u16::try_from(index).ok()
+    /// The number of a shape.
+    fn shape(&mut self, shape: Shape) -> u32 {
+        let shapes = &mut self.shapes;
+        *self.known_shapes.entry(shape).or_insert_with_key(|shape| {
+            shapes.push(shape.clone());
+            shapes.len() as u32 - 1
+        })
     }
 }
 

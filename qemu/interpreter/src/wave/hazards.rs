@@ -122,7 +122,10 @@ impl Wave {
         match &step.kind {
             Kind::Lane(lane)
                 if self.hazards.cmpx
-                    && matches!(lane.op, Op::V_PERMLANE16_B32 | Op::V_PERMLANEX16_B32) =>
+                    && matches!(
+                        lane.op,
+                        Op::V_PERMLANE16_B32 | Op::V_PERMLANEX16_B32 | Op::V_PERMLANE64_B32
+                    ) =>
             {
                 context.violate(Rule::CmpxPermlane, None, || {
                     "a VALU instruction other than v_nop must stand between v_cmpx and this"

@@ -46,7 +46,7 @@ fn compute_anywhere<const STRICT: bool>(
     step: &VectorStep,
     result: usize,
 ) -> Flow<u32> {
-    let shape = &context.program.shapes[usize::from(step.shape)];
+    let shape = &context.program.shapes[step.shape as usize];
     let exec = wave.exec();
     let mask = lane_mask(wave, step);
     let moves = shape.dpp.map(|dpp| Moves::of(dpp, exec));

@@ -1,8 +1,8 @@
 //! Grids of workgroups, barriers, the program counter, and how runs stop.
 
 use gfx1100_interpreter::{
-    Failure, Launch, Machine, Memory as _, Mode, Options, Regions, Report, Rule, Strictness,
-    WaveState, dispatch, execute,
+    Failure, Launch, Machine, Memory as _, Mode, Options, Program, Regions, Report, Rule,
+    Strictness, WaveState, dispatch, execute,
 };
 use gfx1100_isa::Class;
 
@@ -156,6 +156,16 @@ fn launches_that_no_hardware_takes_are_refused() {
     assert!(refused(launch([1; 3], [1; 3], 65537)).contains("65537"));
     let none = run("s_endpgm", &launch([0, 1, 1], [1; 3], 0), &memory(4)).unwrap();
     assert_eq!(none.instructions, 0);
+    let scratch = |scratch_bytes| Launch {
+        scratch_bytes,
+        ..launch([1; 3], [32, 1, 1], 0)
+    };
+    assert!(refused(scratch(u32::MAX)).contains("262136"));
+    run("s_endpgm", &scratch(262_136), &memory(4)).unwrap();
+    // More workgroups than 64 bits count: the first one stops.
+    let many = launch([u32::MAX; 3], [32, 1, 1], 0);
+    let stop = run("s_nop 0", &many, &memory(4)).unwrap_err();
+    assert!(stop.to_string().contains("fall-off-end"), "{stop}");
 }
 
 #[test]
@@ -206,4 +216,24 @@ fn undefined_registers_read_zero_where_that_is_let_pass() {
     let stop = outcome.stop.unwrap();
     assert_eq!(stop.rule, Rule::MemoryFault);
     assert!(memory.read(0, &mut [0]).is_err());
+}
+
+#[test]
+fn code_may_hold_any_number_of_constants() {
+    // 2^17 literals, and as many selections of lanes.
+    let mut code = Vec::new();
+    for n in 0..1 << 17 {
+        let literal = [0x7e00_02ff, 0x1234_0000 + n];
+        let dpp8 = [0x7e00_02e9, 0x100 * n];
+        code.extend(literal.into_iter().chain(dpp8).flat_map(u32::to_le_bytes));
+    }
+    code.extend(0xbfb0_0000_u32.to_le_bytes());
+    let program = Program::new(&code, 0, 256).unwrap();
+    let machine = Machine {
+        waves: vec![WaveState::default()],
+        ..Machine::default()
+    };
+    let outcome = execute(&program, &machine, &Regions::new(), &Options::default());
+    assert_eq!(outcome.stop, None);
+    assert_eq!(outcome.report.instructions, (1 << 18) + 1);
 }
