@@ -164,6 +164,15 @@ mod tests {
         };
         assert!(error(json!({})).contains("\"code\""));
         assert!(with("sgpr", json!({})).contains("\"sgpr\""));
+        // What is written wrong is named before what is missing: it may be the reason.
+        assert!(error(json!({"cod": ADD})).contains("\"cod\""));
+        let range = json!([{"address": 0, "bytes": "00"}]);
+        assert!(with("memory", range).contains("\"address\""));
+        let range = json!([{"addr": 0, "size": 1u64 << 40}]);
+        assert!(with("memory", range).contains("\"size\""));
+        let range = |addr: u64| json!({"addr": addr, "size": 1u64 << 28});
+        assert!(with("memory", json!([range(0), range(1 << 32)])).contains("in all"));
+        assert!(with("scratch_bytes", json!(1 << 20)).contains("\"scratch_bytes\""));
         assert!(with("sgprs", json!({"106": 1})).contains("\"106\""));
         assert!(with("sgprs", json!({"1": 1, "s1": 2})).contains("\"s1\""));
         assert!(with("vgprs", json!({"0": [1, 2]})).contains("32"));

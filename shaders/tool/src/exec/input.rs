@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use gfx1100_interpreter::{Machine, Mode, Regions, WaveState};
+use gfx1100_interpreter::{MAX_SCRATCH, Machine, Mode, Regions, WaveState};
 use serde_json::{Map, Value};
 
 /// Lanes of a wave.
@@ -12,6 +12,31 @@ pub(crate) const LANES: usize = 32;
 const MAX_WAVES: u64 = 32;
 const MAX_LDS: u64 = 65536;
 const MAX_STEPS: u64 = 1_000_000;
+/// Bytes of all ranges of memory together: they are kept here, whether written or not.
+const MAX_MEMORY: u64 = 1 << 28;
+
+/// The keys of the input, and those of a range of its memory.
+const KEYS: &[&str] = &[
+    "code",
+    "sgprs",
+    "vgprs",
+    "exec",
+    "vcc",
+    "vcc_hi",
+    "m0",
+    "scc",
+    "mode",
+    "pc",
+    "lds",
+    "lds_bytes",
+    "memory",
+    "scratch_bytes",
+    "vgpr_count",
+    "waves",
+    "max_steps",
+    "strict",
+];
+const RANGE_KEYS: &[&str] = &["addr", "bytes", "size"];
 
 /// A parsed input.
 pub(crate) struct Input {
@@ -29,7 +54,7 @@ impl Input {
         let Value::Object(map) = value else {
             bail!("a JSON object was expected");
         };
-        let mut keys = Keys(map);
+        let mut keys = Keys::new(map, KEYS).context("the input")?;
         let code = keys.take("code").context("\"code\" is missing")?;
         let code = hex(&code).context("\"code\"")?;
         let waves = keys.number("waves", 1, MAX_WAVES)?;
@@ -46,7 +71,7 @@ impl Input {
             lds.len()
         );
         let memory = memory(keys.take("memory")).context("\"memory\"")?;
-        let input = Self {
+        Ok(Self {
             code,
             memory,
             vgpr_count: keys.number("vgpr_count", 256, 256)? as u32,
@@ -60,13 +85,9 @@ impl Input {
                 waves: states,
                 lds_undefined: lds_bytes - lds.len(),
                 lds,
-                scratch_bytes: keys.number("scratch_bytes", 0, 1 << 20)? as usize,
+                scratch_bytes: keys.number("scratch_bytes", 0, MAX_SCRATCH.into())? as usize,
             },
-        };
-        match keys.0.keys().next() {
-            Some(key) => Err(anyhow!("{key:?} is no key of this input")),
-            None => Ok(input),
-        }
+        })
     }
 }
 
@@ -74,6 +95,14 @@ impl Input {
 struct Keys(Map<String, Value>);
 
 impl Keys {
+    /// Those of an object that has no keys but known ones.
+    fn new(map: Map<String, Value>, known: &[&str]) -> Result<Self> {
+        match map.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => bail!("{key:?} is no key here; there are {}", known.join(", ")),
+            None => Ok(Self(map)),
+        }
+    }
+
     fn take(&mut self, key: &str) -> Option<Value> {
         self.0.remove(key)
     }
@@ -192,24 +221,24 @@ fn memory(value: Option<Value>) -> Result<Regions> {
         Some(Value::Array(ranges)) => ranges,
         Some(other) => bail!("a list was expected, not {other}"),
     };
+    let mut total = 0;
     for range in ranges {
         let Value::Object(map) = range else {
             bail!("{{\"addr\": n, \"bytes\": hex}} was expected, not {range}");
         };
-        let mut keys = Keys(map);
+        let mut keys = Keys::new(map, RANGE_KEYS)?;
         let address = keys.take("addr").context("\"addr\" is missing")?;
         let address = number(&address).context("\"addr\"")?;
         let bytes = keys.take("bytes").map(|value| hex(&value)).transpose();
         let bytes = bytes.context("\"bytes\"")?.unwrap_or_default();
-        let size = keys.number("size", bytes.len() as u64, 1 << 32)?;
+        let size = keys.number("size", bytes.len() as u64, MAX_MEMORY)?;
         ensure!(size > 0, "\"bytes\" is missing or empty");
+        total += size;
+        ensure!(total <= MAX_MEMORY, "more than {MAX_MEMORY} bytes in all");
         ensure!(
             size >= bytes.len() as u64,
             "\"size\" is less than \"bytes\""
         );
-        if let Some(key) = keys.0.keys().next() {
-            bail!("{key:?} is no key of a range");
-        }
         let declare = |memory: &mut Regions| {
             memory.add_undefined(address, size)?;
             if bytes.is_empty() {
