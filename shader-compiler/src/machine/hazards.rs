@@ -151,15 +151,16 @@ fn is_permlane(op: Op) -> bool {
     )
 }
 
-/// Walks a block, handing each instruction with its cure to `visit`.
-fn walk(lines: &[Line], state: &mut State, mut visit: impl FnMut(Option<Inst>, &Line)) {
+/// Walks a block, handing each instruction and the cures before it to `visit`.
+fn walk(lines: &[Line], state: &mut State, mut visit: impl FnMut(Line)) {
     for line in lines {
-        let cure = state.cure(&line.inst);
-        if let Some(inst) = &cure {
-            state.step(inst);
+        // An instruction may run into several hazards at once, and each cure ends its own.
+        while let Some(inst) = state.cure(&line.inst) {
+            state.step(&inst);
+            visit(Line::added(inst, line.source));
         }
-        visit(cure, line);
         state.step(&line.inst);
+        visit(*line);
     }
 }
 
@@ -172,7 +173,7 @@ pub fn run(code: &mut Code) {
         let Some(mut state) = entry[block].clone() else {
             continue;
         };
-        walk(&code.blocks[block].lines, &mut state, |_, _| {});
+        walk(&code.blocks[block].lines, &mut state, |_| {});
         for next in code.successors(block) {
             let changed = match &mut entry[next] {
                 Some(old) => State::join(old, &state),
@@ -189,10 +190,7 @@ pub fn run(code: &mut Code) {
     for (block, state) in code.blocks.iter_mut().zip(entry) {
         let mut state = state.unwrap_or_else(State::clear);
         let mut lines = Vec::with_capacity(block.lines.len());
-        walk(&block.lines, &mut state, |cure, line| {
-            lines.extend(cure.map(|inst| Line::added(inst, line.source)));
-            lines.push(*line);
-        });
+        walk(&block.lines, &mut state, |line| lines.push(line));
         block.lines = lines;
     }
 }
@@ -314,6 +312,18 @@ mod tests {
             run,
             "v_cmpx_lt_u32 v0, v1
              v_add_f32 v4, v4, v4
+             v_permlane16_b32 v2, v3, s0, s1",
+        );
+        // Beside another hazard.
+        check(
+            run,
+            "v_exp_f32 v3, v4
+             v_cmpx_lt_u32 v0, v1
+             v_permlane16_b32 v2, v3, s0, s1",
+            "v_exp_f32 v3, v4
+             v_cmpx_lt_u32 v0, v1
+             s_waitcnt_depctr 0xfff
+             v_mov_b32 v3, v3
              v_permlane16_b32 v2, v3, s0, s1",
         );
         unchanged(
