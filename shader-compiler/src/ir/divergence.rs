@@ -15,9 +15,7 @@
 //! Trap: whether a `break` under a uniform condition leaves with all lanes depends on what came before: after a divergent
 //! `continue` the other lanes wait at the latch. So divergence of exits is part of the same fixed point.
 
-use super::{
-    BlockId, Builtin, Function, Graph, Loop, Nesting, Op, Scan, Shuffle, Space, Terminator, Value,
-};
+use super::{BlockId, Builtin, Function, Graph, Loop, Op, Scan, Shuffle, Space, Terminator, Value};
 
 /// How control leaves a region other than by its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,11 +78,10 @@ impl Divergence {
             all_lanes: vec![false; blocks],
         };
         let homes = homes(function);
-        let nesting = Nesting::new(function, graph);
         loop {
             let before = (this.uniform.clone(), this.loops.clone());
             let meets = this.walk(function, graph);
-            this.propagate(function, graph, &nesting, &homes, &meets);
+            this.propagate(function, graph, &homes, &meets);
             if before == (this.uniform.clone(), this.loops.clone()) {
                 return this;
             }
@@ -142,7 +139,6 @@ impl Divergence {
         &mut self,
         function: &Function,
         graph: &Graph,
-        nesting: &Nesting,
         homes: &[Option<BlockId>],
         meets: &[bool],
     ) {
@@ -150,7 +146,7 @@ impl Divergence {
         while changed {
             changed = false;
             for &block in &graph.order {
-                changed |= self.propagate_parameters(function, graph, nesting, homes, block, meets);
+                changed |= self.propagate_parameters(function, graph, homes, block, meets);
                 for inst in &function.blocks[block.index()].insts {
                     let Some(result) = inst.result else { continue };
                     // Uses behind a loop that lanes leave separately go through a parameter: the loop-closed form.
@@ -171,7 +167,6 @@ impl Divergence {
         &mut self,
         function: &Function,
         graph: &Graph,
-        nesting: &Nesting,
         homes: &[Option<BlockId>],
         block: BlockId,
         meets: &[bool],
@@ -184,7 +179,7 @@ impl Divergence {
             // The same value on all ways: nothing is chosen here, unless time passed since it was defined.
             let settled = same
                 && first.is_some_and(|value| match homes[value.0 as usize] {
-                    Some(home) => !nesting.left(home, block),
+                    Some(home) => !graph.leaves_loop(home, block),
                     None => true,
                 });
             let now = arguments.iter().all(|value| self.uniform(*value))

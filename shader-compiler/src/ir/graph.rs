@@ -1,4 +1,8 @@
 //! The control-flow graph: edges, order, dominators, loops.
+//!
+//! A block belongs to a loop if the header dominates it and the loop's merge does not. These are more blocks than those
+//! from which the latch can be reached: a block that ends in a `break` counts, because the lanes in it meet the others
+//! only at the merge. Loop-closed form, and who may see a value, are about that.
 
 use super::{BlockId, Function};
 
@@ -73,11 +77,19 @@ impl Graph {
     /// Whether a value of block `a` may be used in block `b` directly: it dominates, and no loop was left between.
     #[must_use]
     pub fn sees(&self, a: BlockId, b: BlockId) -> bool {
-        let inside = match self.loop_of[a.index()] {
-            Some(header) => self.loops(b).any(|other| other == header),
-            None => true,
-        };
-        inside && self.dominates(a, b)
+        !self.leaves_loop(a, b) && self.dominates(a, b)
+    }
+
+    /// Whether the way from block `a` to block `b` leaves a loop.
+    #[must_use]
+    pub fn leaves_loop(&self, a: BlockId, b: BlockId) -> bool {
+        self.loop_of[a.index()].is_some_and(|header| !self.contains(header, b))
+    }
+
+    /// Whether a block belongs to the loop with this header, or to one inside of it.
+    #[must_use]
+    pub fn contains(&self, header: BlockId, block: BlockId) -> bool {
+        self.loops(block).any(|around| around == header)
     }
 
     /// Headers of the loops around a block, innermost first.
@@ -89,14 +101,21 @@ impl Graph {
         std::iter::successors(self.loop_of[block.index()], outer)
     }
 
+    /// The header of the loop whose latch this block is.
+    #[must_use]
+    pub fn header_of(&self, function: &Function, latch: BlockId) -> Option<BlockId> {
+        let header = self.loop_of[latch.index()]?;
+        let loop_ = function.blocks[header.index()].loop_?;
+        (loop_.latch == latch).then_some(header)
+    }
+
     /// Whether a block can be reached.
     #[must_use]
     pub fn reachable(&self, block: BlockId) -> bool {
         self.position[block.index()] != usize::MAX
     }
 
-    /// The blocks of the loop construct with this header, the header first, in order: what the header dominates and the
-    /// loop's merge does not. Blocks that leave the loop on their way to the merge, or return, belong to it.
+    /// The blocks of the loop with this header, the header first, in order.
     #[must_use]
     pub fn loop_body(&self, function: &Function, header: BlockId) -> Vec<BlockId> {
         let Some(loop_) = function.blocks[header.index()].loop_ else {

@@ -1,12 +1,12 @@
 //! What is known of the bits of an I32 without running the kernel: an upper bound, from which leading zeros follow.
 
-use crate::ir::{Binary, Builtin, Function, Op, Ternary, Type, Unary, Value};
+use super::{Binary, Builtin, Function, Op, Ternary, Type, Unary, Value};
 
 /// How far definitions are followed.
 const DEPTH: u32 = 6;
 
-/// The largest number that an I32, read as unsigned, can be.
-pub(super) fn upper_bound<'a>(
+/// The largest number that an I32, read as unsigned, can be. `op` finds the operation that defines a value.
+pub fn upper_bound<'a>(
     function: &Function,
     op: &dyn Fn(Value) -> Option<&'a Op>,
     value: Value,
@@ -32,12 +32,15 @@ fn bound<'a>(
     };
     let found = match definition {
         Op::Const(bits) => *bits & ALL,
-        Op::Undef => 0,
         Op::Builtin(builtin) => match builtin {
             Builtin::LocalInvocationId(k) => {
                 u64::from(function.workgroup_size[usize::from(*k)]).saturating_sub(1)
             }
-            Builtin::SubgroupInvocationId | Builtin::SubgroupId => 31,
+            Builtin::SubgroupInvocationId => 31,
+            Builtin::SubgroupId => {
+                let lanes: u32 = function.workgroup_size.iter().product();
+                u64::from(lanes.div_ceil(32)).saturating_sub(1)
+            }
             Builtin::WorkgroupId(_) | Builtin::NumWorkgroups(_) => ALL,
         },
         Op::Binary(binary, [a, b]) => match binary {

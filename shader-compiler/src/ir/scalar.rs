@@ -1,13 +1,19 @@
-//! What each scalar operation computes, on the bits of its operands.
+//! What each scalar operation computes, on the bits of its operands: one definition for the evaluator and for constant
+//! folding.
 //!
-//! One definition for the evaluator and for constant folding. Integers are kept zero extended to 64 bits; floats are
-//! computed as IEEE 754 says with one rounding, f16 by way of a wider format that makes that rounding exact.
+//! Integers are kept zero extended to 64 bits. Floats are computed in f64 and rounded once. For sums, products and
+//! quotients f64 is so much wider that its own rounding does no harm; a fused product and sum is made odd where it is
+//! inexact (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008), so that the rounding which follows
+//! still sees on which side of a tie it was.
+//!
+//! Folding (`fold_*`) is for what the machine computes to the last bit, with MODE as our kernels set it (round to nearest
+//! even, denormals kept). What it approximates (`Exp2`, `Rcp`, ...) and NaNs, whose bits it chooses, are left to it.
 
 use half::f16;
 
-use super::super::*;
+use super::*;
 
-/// Bits of an integer of type `ty`.
+/// The bits that a value of type `ty` has.
 fn mask(ty: Type) -> u64 {
     match ty {
         Type::Bool => 1,
@@ -19,6 +25,12 @@ fn mask(ty: Type) -> u64 {
 
 fn width(ty: Type) -> u32 {
     mask(ty).count_ones()
+}
+
+/// What is left of `bits` in type `ty`.
+#[must_use]
+pub fn truncate(bits: u64, ty: Type) -> u64 {
+    bits & mask(ty)
 }
 
 /// The number as a signed one.
@@ -48,7 +60,7 @@ fn float(ty: Type, operands: &[u64], f: &dyn Fn(&[f64]) -> f64) -> u64 {
         }
         Type::F16 => {
             let parts: Vec<f64> = operands.iter().map(|&o| f64::from(f16_of(o))).collect();
-            u64::from(f16::from_f64(f(&parts)).to_bits())
+            u64::from(f16_from_f64(f(&parts)).to_bits())
         }
         _ => {
             let parts: Vec<f64> = operands.iter().map(|&o| f64::from(f32_of(o))).collect();
@@ -71,8 +83,19 @@ fn min_max(a: f64, b: f64, max: bool) -> f64 {
     if (a < b) == max { b } else { a }
 }
 
-/// `a * b + c` rounded so that rounding the result once more to f32 or f16 gives the exact sum rounded once: the f64
-/// sum is made odd where it is not exact.
+/// An approximation that is off by `error`, made odd: rounded again to fewer bits it gives what the exact value would.
+/// Of the two floats around the exact value one is odd.
+fn odd(approximation: u64, error: f64, positive: bool) -> u64 {
+    if error == 0.0 || approximation & 1 == 1 {
+        approximation
+    } else if (error > 0.0) == positive {
+        approximation + 1
+    } else {
+        approximation - 1
+    }
+}
+
+/// `a * b + c` of f32 or f16, odd if it is not exact.
 fn fma(a: f64, b: f64, c: f64) -> f64 {
     // Exact: 24 bits times 24 bits.
     let product = a * b;
@@ -82,20 +105,17 @@ fn fma(a: f64, b: f64, c: f64) -> f64 {
     }
     let back = sum - product;
     let error = (product - (sum - back)) + (c - back);
-    if error == 0.0 || sum.to_bits() & 1 == 1 {
-        return sum;
-    }
-    let away = (error > 0.0) == (sum > 0.0);
-    f64::from_bits(if away {
-        sum.to_bits() | 1
-    } else {
-        sum.to_bits() - 1
-    })
+    f64::from_bits(odd(sum.to_bits(), error, sum > 0.0))
 }
 
-/// Nearest integer, ties to even.
-fn round_even(x: f64) -> f64 {
-    x.round_ties_even()
+/// Rounded once. By way of f32, as the processor has no way of its own.
+fn f16_from_f64(x: f64) -> f16 {
+    let near = x as f32;
+    if !near.is_finite() {
+        return f16::from_f32(near);
+    }
+    let bits = odd(u64::from(near.to_bits()), x - f64::from(near), x > 0.0);
+    f16::from_f32(f32_of(bits))
 }
 
 /// The result of a unary operation from type `from` to type `to`.
@@ -118,7 +138,7 @@ pub fn unary(op: Unary, from: Type, to: Type, a: u64) -> u64 {
         Unary::Floor => f(f64::floor),
         Unary::Ceil => f(f64::ceil),
         Unary::Trunc => f(f64::trunc),
-        Unary::Round => f(round_even),
+        Unary::Round => f(f64::round_ties_even),
         Unary::Fract => f(|x| x - x.floor()),
         Unary::PopCount => u64::from(word.count_ones()),
         Unary::ReverseBits => u64::from(word.reverse_bits()),
@@ -187,19 +207,23 @@ pub fn binary(op: Binary, ty: Type, a: u64, b: u64) -> u64 {
     integer & mask(ty)
 }
 
+/// Bits `[offset, offset + count)` of a dword.
+fn field(a: u64, offset: u64, count: u64) -> u64 {
+    let kept = (1 << count.min(32)) - 1;
+    truncate(a, Type::I32) >> offset.min(32) & kept
+}
+
 /// The result of a ternary operation; `ty` is its type.
 pub fn ternary(op: Ternary, ty: Type, [a, b, c]: [u64; 3]) -> u64 {
     let bytes = |x: u64| [0, 8, 16, 24].map(|s| x >> s & 0xff);
     match op {
         Ternary::Fma => float(ty, &[a, b, c], &|v| fma(v[0], v[1], v[2])),
-        Ternary::ExtractU => a >> (b & 31) & ((1 << (c & 31)) - 1),
-        Ternary::ExtractS => match c & 31 {
-            0 => 0,
-            count => {
-                let field = a >> (b & 31) & ((1 << count) - 1);
-                ((field << (64 - count)) as i64 >> (64 - count)) as u64 & 0xffff_ffff
-            }
-        },
+        Ternary::ExtractU => u64::from(field(a, b, c) as u32),
+        Ternary::ExtractS => {
+            let unused = 32 - c.clamp(1, 32) as u32;
+            let signed = (field(a, b, c) as i32) << unused >> unused;
+            u64::from(signed as u32)
+        }
         Ternary::BitInsert => a & b | !a & c & 0xffff_ffff,
         Ternary::Dot4U => {
             let sum: u64 = bytes(a).iter().zip(bytes(b)).map(|(x, y)| x * y).sum();
@@ -283,24 +307,47 @@ pub fn identity(combine: Combine, ty: Type) -> u64 {
     }
 }
 
-/// [`unary`] for constant folding: `None` where the machine's result may differ in its last bits.
-pub fn fold_unary(op: Unary, from: Type, to: Type, a: u64) -> Option<u64> {
-    let inexact = matches!(
-        op,
-        Unary::Sqrt
-            | Unary::Rsqrt
-            | Unary::Rcp
-            | Unary::Exp2
-            | Unary::Log2
-            | Unary::Sin
-            | Unary::Cos
-    );
-    (!inexact).then(|| unary(op, from, to, a))
+/// The bits, unless they are a NaN.
+fn not_nan(ty: Type, bits: u64) -> Option<u64> {
+    let nan = match ty {
+        Type::F32 => f32_of(bits).is_nan(),
+        Type::F16 => f16_of(bits).is_nan(),
+        Type::F16x2 => f16_of(bits).is_nan() || f16_of(bits >> 16).is_nan(),
+        _ => false,
+    };
+    (!nan).then_some(bits)
 }
 
-/// [`binary`] for constant folding.
+/// [`unary`], where the machine's result is sure to be the same.
+#[must_use]
+pub fn fold_unary(op: Unary, from: Type, to: Type, a: u64) -> Option<u64> {
+    let bits = || unary(op, from, to, a);
+    match op {
+        Unary::Sqrt
+        | Unary::Rsqrt
+        | Unary::Rcp
+        | Unary::Exp2
+        | Unary::Log2
+        | Unary::Sin
+        | Unary::Cos => None,
+        // Bits are moved, not computed.
+        Unary::Bitcast | Unary::Half(_) | Unary::FNeg | Unary::FAbs => Some(bits()),
+        _ => not_nan(to, bits()),
+    }
+}
+
+/// [`binary`], where the machine's result is sure to be the same.
+#[must_use]
 pub fn fold_binary(op: Binary, ty: Type, a: u64, b: u64) -> Option<u64> {
-    (!matches!(op, Binary::FRem | Binary::FDiv)).then(|| binary(op, ty, a, b))
+    let exact = !matches!(op, Binary::FRem | Binary::FDiv);
+    not_nan(ty, exact.then(|| binary(op, ty, a, b))?)
+}
+
+/// [`ternary`], where the machine's result is sure to be the same.
+#[must_use]
+pub fn fold_ternary(op: Ternary, ty: Type, values: [u64; 3]) -> Option<u64> {
+    let exact = op != Ternary::Dot2F16;
+    not_nan(ty, exact.then(|| ternary(op, ty, values))?)
 }
 
 #[cfg(test)]
@@ -331,6 +378,56 @@ mod tests {
     }
 
     #[test]
+    fn halves_are_rounded_once() {
+        let f = |x: f64| {
+            let half = f16::from_f64(x);
+            assert_eq!(half.to_f64(), x, "an f16");
+            u64::from(half.to_bits())
+        };
+        let power = |n: i32| 2f64.powi(n);
+        // The product is a little less than half a unit of the sum, which f32 cannot tell from the half.
+        let factors = [
+            power(-6) * (1.0 + power(-10)),
+            power(-5) * (1.0 - power(-10)),
+        ];
+        for sign in [1.0, -1.0] {
+            let c = sign * (1.0 + power(-10));
+            let values = [f(sign * factors[0]), f(factors[1]), f(c)];
+            assert_eq!(ternary(Ternary::Fma, Type::F16, values), f(c));
+        }
+        assert_eq!(f16_from_f64(65520.0), f16::INFINITY);
+        assert_eq!(f16_from_f64(65519.999_999_9), f16::MAX);
+        assert_eq!(f16_from_f64(-power(-25)).to_bits(), 0x8000);
+        assert_eq!(f16_from_f64(power(-25) * (1.0 + power(-40))).to_bits(), 1);
+        assert!(f16_from_f64(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn fields_end_at_bit_31() {
+        let u = |a, b, c| ternary(Ternary::ExtractU, Type::I32, [a, b, c]);
+        let s = |a, b, c| ternary(Ternary::ExtractS, Type::I32, [a, b, c]);
+        assert_eq!(u(0xabcd_1234, 8, 8), 0x12);
+        assert_eq!(u(0xabcd_1234, 0, 32), 0xabcd_1234);
+        assert_eq!(u(0xabcd_1234, 32, 0), 0);
+        assert_eq!(s(0xabcd_1234, 28, 4), 0xffff_fffa);
+        assert_eq!(s(0xabcd_1234, 0, 32), 0xabcd_1234);
+        assert_eq!(s(0xffff_ffff, 3, 0), 0);
+    }
+
+    #[test]
+    fn what_the_machine_chooses_is_not_folded() {
+        let (zero, inf) = (bits(0.0), bits(f32::INFINITY));
+        assert_eq!(fold_binary(Binary::FMul, Type::F32, zero, inf), None);
+        assert_eq!(fold_binary(Binary::FDiv, Type::F32, zero, inf), None);
+        assert_eq!(fold_unary(Unary::Rcp, Type::F32, Type::F32, inf), None);
+        let nan = bits(f32::NAN);
+        assert_eq!(
+            fold_unary(Unary::Bitcast, Type::F32, Type::I32, nan),
+            Some(nan)
+        );
+    }
+
+    #[test]
     fn integers_keep_to_their_width() {
         assert_eq!(binary(Binary::IAdd, Type::I16, 0xffff, 2), 1);
         assert_eq!(
@@ -345,10 +442,6 @@ mod tests {
         assert_eq!(binary(Binary::Shl, Type::I32, 1, 33), 2);
         assert_eq!(
             binary(Binary::SMulHi, Type::I32, 0xffff_ffff, 2),
-            0xffff_ffff
-        );
-        assert_eq!(
-            ternary(Ternary::ExtractS, Type::I32, [0xf0, 4, 4]),
             0xffff_ffff
         );
         assert_eq!(ternary(Ternary::Dot4S, Type::I32, [0xff, 2, 5]), 3);

@@ -150,7 +150,7 @@ pub enum Unary {
 pub enum Ternary {
     /// a * b + c, rounded once.
     Fma,
-    /// Bits [b, b+c) of a, zero extended; b and c are I32.
+    /// Bits [b, b+c) of a, zero extended; b and c are I32, and b + c is at most 32.
     ExtractU,
     /// The same, sign extended.
     ExtractS,

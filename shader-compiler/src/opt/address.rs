@@ -19,6 +19,8 @@ use crate::ir::{Binary, BlockId, Divergence, Function, Graph, Inst, Op, Type, Va
 
 /// Terms that a sum may have; more are left as one.
 const MOST_TERMS: usize = 16;
+/// Operations that are looked at for a sum: one that is used twice counts each time, so there may be any number.
+const MOST_LOOKS: u32 = 100;
 
 /// Rewrites the offset of every access; true if one changed.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -69,6 +71,7 @@ struct Facts<'a> {
 struct Sum {
     terms: Vec<(Value, u32)>,
     constant: u32,
+    looks: u32,
 }
 
 impl Facts<'_> {
@@ -84,8 +87,10 @@ impl Facts<'_> {
             sum.constant = sum.constant.wrapping_add(bits.wrapping_mul(factor));
             return;
         }
+        sum.looks += 1;
+        let open = sum.terms.len() < MOST_TERMS && sum.looks < MOST_LOOKS;
         match self.known.get(&value) {
-            Some(Op::Binary(Binary::IAdd, [a, b])) if sum.terms.len() < MOST_TERMS => {
+            Some(Op::Binary(Binary::IAdd, [a, b])) if open => {
                 self.collect(*a, factor, sum);
                 self.collect(*b, factor, sum);
             }

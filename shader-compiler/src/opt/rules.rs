@@ -2,9 +2,8 @@
 //!
 //! Float rules keep the sign of zero and NaN; that WGSL allows more is used in `contract` alone.
 
-use super::fold;
 use super::simplify::Walk;
-use crate::ir::{Binary, Op, Pred, Ternary, Type, Unary, Value};
+use crate::ir::{Binary, Op, Pred, Ternary, Type, Unary, Value, scalar};
 
 /// What an operation is replaced by.
 pub(super) enum Rewrite {
@@ -33,13 +32,13 @@ pub(super) fn rewrite(walk: &mut Walk<'_>, op: &Op, ty: Type) -> Option<Rewrite>
 }
 
 fn constant(bits: u64, ty: Type) -> Option<Rewrite> {
-    Some(To(Op::Const(fold::truncate(bits, ty))))
+    Some(To(Op::Const(scalar::truncate(bits, ty))))
 }
 
 fn unary(walk: &Walk<'_>, op: Unary, a: Value, ty: Type) -> Option<Rewrite> {
     let from = walk.ty(a);
     if let Some(bits) = walk.bits(a) {
-        return constant(fold::unary(op, bits, from, ty)?, ty);
+        return constant(scalar::fold_unary(op, from, ty, bits)?, ty);
     }
     if op == Unary::Bitcast && from == ty {
         return Some(Is(a));
@@ -65,7 +64,7 @@ fn unary(walk: &Walk<'_>, op: Unary, a: Value, ty: Type) -> Option<Rewrite> {
         (Unary::Half(k), Op::Pack(halves)) => Is(halves[usize::from(k)]),
         (Unary::F32FromU, Op::Ternary(Ternary::ExtractU, [word, offset, width])) => {
             let (offset, width) = (walk.bits(*offset)?, walk.bits(*width)?);
-            if width != 8 || offset % 8 != 0 {
+            if width != 8 || offset % 8 != 0 || offset >= 32 {
                 return None;
             }
             To(Op::Unary(Unary::F32FromByte((offset / 8) as u8), *word))
@@ -120,7 +119,7 @@ const fn commutes(op: Binary) -> bool {
 fn binary(walk: &mut Walk<'_>, op: Binary, a: Value, b: Value, ty: Type) -> Option<Rewrite> {
     match (walk.bits(a), walk.bits(b)) {
         (Some(x), Some(y)) => {
-            if let Some(bits) = fold::binary(op, x, y, ty) {
+            if let Some(bits) = scalar::fold_binary(op, ty, x, y) {
                 return constant(bits, ty);
             }
         }
@@ -183,7 +182,7 @@ fn with_constant(
     y: u64,
     ty: Type,
 ) -> Option<Rewrite> {
-    let ones = fold::truncate(u64::MAX, ty);
+    let ones = scalar::truncate(u64::MAX, ty);
     match (op, y) {
         (
             Binary::IAdd
@@ -287,7 +286,7 @@ fn bits_of_known(walk: &Walk<'_>, op: Binary, a: Value, y: u64, ty: Type) -> Opt
     if ty != Type::I32 || op != Binary::And {
         return None;
     }
-    let bound = super::range::upper_bound(walk, a, 6);
+    let bound = walk.upper_bound(a);
     // All bits of the bound's width stand in the mask.
     let all = u64::from(u32::MAX.checked_shr(bound.leading_zeros()).unwrap_or(0));
     (all & !y == 0).then_some(Is(a))
@@ -319,7 +318,7 @@ const fn one(ty: Type) -> Option<u64> {
 
 fn ternary(walk: &mut Walk<'_>, op: Ternary, values: [Value; 3], ty: Type) -> Option<Rewrite> {
     if let [Some(a), Some(b), Some(c)] = values.map(|value| walk.bits(value))
-        && let Some(bits) = fold::ternary(op, [a, b, c], ty)
+        && let Some(bits) = scalar::fold_ternary(op, ty, [a, b, c])
     {
         return constant(bits, ty);
     }
@@ -351,7 +350,7 @@ fn ternary(walk: &mut Walk<'_>, op: Ternary, values: [Value; 3], ty: Type) -> Op
 fn compare(walk: &Walk<'_>, pred: Pred, a: Value, b: Value) -> Option<Rewrite> {
     let ty = walk.ty(a);
     if let (Some(x), Some(y)) = (walk.bits(a), walk.bits(b)) {
-        return constant(fold::compare(pred, x, y, ty)?.into(), Type::Bool);
+        return constant(scalar::compare(pred, ty, x, y).into(), Type::Bool);
     }
     if a == b {
         match pred {
@@ -377,7 +376,7 @@ fn compare(walk: &Walk<'_>, pred: Pred, a: Value, b: Value) -> Option<Rewrite> {
     // What the ranges of both sides decide.
     let bound = |value| match walk.bits(value) {
         Some(bits) => (bits as u32, bits as u32),
-        None => (0, super::range::upper_bound(walk, value, 6)),
+        None => (0, walk.upper_bound(value)),
     };
     let ((low_a, high_a), (low_b, high_b)) = (bound(a), bound(b));
     let unsigned = match pred {

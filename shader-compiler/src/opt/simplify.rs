@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use super::rules::{self, Rewrite};
-use crate::ir::{BlockId, Function, Graph, Inst, Op, Space, Type, Value};
+use crate::ir::{BlockId, Function, Graph, Inst, Op, Space, Type, Value, range, scalar};
 
 /// Runs to the end of one walk; true if anything became something else.
 pub(super) fn run(function: &mut Function) -> bool {
@@ -179,7 +179,7 @@ impl Walk<'_> {
     }
 
     fn constant_as(&mut self, bits: u64, ty: Type, result: Option<Value>) -> Value {
-        let bits = super::fold::truncate(bits, ty);
+        let bits = scalar::truncate(bits, ty);
         if let Some(value) = self.constants.get(&(ty, bits)) {
             return *value;
         }
@@ -210,6 +210,11 @@ impl Walk<'_> {
             Some(Op::Const(bits)) => Some(*bits),
             _ => None,
         }
+    }
+
+    /// The largest number that an I32, read as unsigned, can be.
+    pub(super) fn upper_bound(&self, value: Value) -> u32 {
+        range::upper_bound(self.function, &|value| self.definition(value), value)
     }
 
     pub(super) fn ty(&self, value: Value) -> Type {

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 
 use super::duplicate::Renaming;
-use super::fold;
 use super::loops::{Exit, Shape};
-use crate::ir::{BlockId, Function, Graph, Op, Target, Terminator, Value};
+use crate::ir::{BlockId, Function, Graph, Op, Target, Terminator, Value, scalar};
 
 /// Iterations that are written out at most.
 const MOST_ITERATIONS: usize = 128;
@@ -114,10 +113,10 @@ fn constant(
     let ty = function.ty(value);
     let bits = match *known.get(&value)? {
         Op::Const(bits) => *bits,
-        Op::Unary(op, a) => fold::unary(*op, of(*a)?, function.ty(*a), ty)?,
-        Op::Binary(op, [a, b]) => fold::binary(*op, of(*a)?, of(*b)?, ty)?,
+        Op::Unary(op, a) => scalar::fold_unary(*op, function.ty(*a), ty, of(*a)?)?,
+        Op::Binary(op, [a, b]) => scalar::fold_binary(*op, ty, of(*a)?, of(*b)?)?,
         Op::Compare(pred, [a, b]) => {
-            fold::compare(*pred, of(*a)?, of(*b)?, function.ty(*a))?.into()
+            scalar::compare(*pred, function.ty(*a), of(*a)?, of(*b)?).into()
         }
         Op::Select([c, a, b]) => match of(*c)? {
             0 => of(*b)?,

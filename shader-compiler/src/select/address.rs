@@ -21,6 +21,9 @@ const SHARED_LIMIT: i64 = 65535;
 /// Largest constant in a scalar load that is surely in its signed field.
 const SCALAR_LIMIT: i64 = (1 << 20) - 1;
 
+/// Operations that are looked at for an offset: one that is used twice counts each time, so there may be any number.
+const MOST_LOOKS: u32 = 200;
+
 /// An address in its parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
@@ -218,38 +221,52 @@ impl<'a> Splitter<'a> {
 
     /// The terms of value * factor. What has terms of one sort only, and no constant, stays as it is.
     pub(super) fn terms(&self, value: Value, factor: u32) -> Terms {
+        self.terms_within(value, factor, &mut { MOST_LOOKS })
+    }
+
+    /// The same, looking at so many operations at most.
+    fn terms_within(&self, value: Value, factor: u32, looks: &mut u32) -> Terms {
         if let Some(bits) = self.constant_of(value) {
             return Terms {
                 constant: i64::from(bits as i32) * i64::from(factor),
                 ..Terms::default()
             };
         }
-        let inner = match self.op(value) {
+        *looks = looks.saturating_sub(1);
+        let op = self.op(value).filter(|_| *looks > 0);
+        let inner = match op {
             Some(Op::Binary(Binary::IAdd, [a, b])) => {
-                let (mut sum, other) = (self.terms(*a, factor), self.terms(*b, factor));
+                let (mut sum, other) = (
+                    self.terms_within(*a, factor, looks),
+                    self.terms_within(*b, factor, looks),
+                );
                 sum.uniform.extend(other.uniform);
                 sum.divergent.extend(other.divergent);
                 sum.constant += other.constant;
                 Some(sum)
             }
             Some(Op::Binary(Binary::ISub, [a, b])) => self.constant_of(*b).map(|bits| {
-                let mut sum = self.terms(*a, factor);
+                let mut sum = self.terms_within(*a, factor, looks);
                 sum.constant -= i64::from(bits as i32) * i64::from(factor);
                 sum
             }),
             Some(Op::Binary(Binary::Shl, [a, b])) => self
                 .constant_of(*b)
                 .and_then(|count| factor.checked_mul(1 << (count & 31)))
-                .map(|factor| self.terms(*a, factor)),
+                .map(|factor| self.terms_within(*a, factor, looks)),
             Some(Op::Binary(Binary::IMul, [a, b])) => {
                 match (self.constant_of(*a), self.constant_of(*b)) {
-                    (_, Some(by)) => factor.checked_mul(by).map(|factor| self.terms(*a, factor)),
-                    (Some(by), _) => factor.checked_mul(by).map(|factor| self.terms(*b, factor)),
+                    (_, Some(by)) => factor
+                        .checked_mul(by)
+                        .map(|factor| self.terms_within(*a, factor, looks)),
+                    (Some(by), _) => factor
+                        .checked_mul(by)
+                        .map(|factor| self.terms_within(*b, factor, looks)),
                     _ => None,
                 }
             }
             Some(Op::Unary(Unary::Bitcast, a)) if self.bank(*a) == self.bank(value) => {
-                Some(self.terms(*a, factor))
+                Some(self.terms_within(*a, factor, looks))
             }
             _ => None,
         };

@@ -38,13 +38,12 @@ impl Selector<'_> {
         let &[latch] = self.graph.predecessors[block.index()].as_slice() else {
             return None;
         };
-        let loop_ = self.nesting.innermost(latch)?;
-        let header = self.nesting.loops[loop_].header;
+        let header = self.graph.header_of(self.function, latch)?;
         let terminator = &self.function.blocks[latch.index()].terminator;
         let Terminator::Branch { condition, .. } = terminator else {
             return None;
         };
-        if self.nesting.loops[loop_].latch != latch || !self.divergence.uniform(*condition) {
+        if !self.divergence.uniform(*condition) {
             return None;
         }
         let back = terminator
@@ -73,7 +72,7 @@ impl Selector<'_> {
         if bank != self.bank(parameter) {
             return false;
         }
-        if !self.nesting.left(home, block) {
+        if !self.graph.leaves_loop(home, block) {
             return true;
         }
         // A mask register is rewritten for all lanes by those that stay in the loop.
@@ -85,10 +84,8 @@ impl Selector<'_> {
         let of_header = root.is_some_and(|(home, place)| {
             place == usize::MAX && self.function.blocks[home.index()].loop_.is_some()
         });
-        let latch_leaves = self.graph.predecessors[block.index()].iter().any(|from| {
-            let loop_ = self.nesting.innermost(*from);
-            loop_.is_some_and(|loop_| self.nesting.loops[loop_].latch == *from)
-        });
+        let mut from = self.graph.predecessors[block.index()].iter();
+        let latch_leaves = from.any(|from| self.graph.header_of(self.function, *from).is_some());
         !(of_header && latch_leaves)
     }
 }

@@ -116,7 +116,7 @@ impl Selector<'_> {
         self.fit_literals(inst);
         // In a loop the shorter code is worth a register; elsewhere the literal costs nothing.
         if op != Isa::V_MOV_B32
-            && self.nesting.innermost(self.block).is_some()
+            && self.graph.loop_of[self.block.index()].is_some()
             && self.pool.len() < POOLED
         {
             for index in 0..inst.src.len() {

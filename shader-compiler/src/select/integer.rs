@@ -3,8 +3,8 @@
 use gfx1100_isa::Op as Isa;
 
 use super::bank::Bank;
-use super::{Selector, bits, part};
-use crate::ir::{Binary, Op, Ternary, Type, Unary, Value};
+use super::{Selector, part};
+use crate::ir::{Binary, Op, Ternary, Type, Unary, Value, range};
 use crate::machine::{Kind, Operand};
 
 /// Scalar and vector instruction of an operation, and whether the vector one takes its operands in reverse.
@@ -32,7 +32,7 @@ const fn plain(binary: Binary) -> Option<(Isa, Isa, bool)> {
 
 impl Selector<'_> {
     pub(super) fn upper_bound(&self, value: Value) -> u32 {
-        bits::upper_bound(self.function, &|value| self.op(value), value)
+        range::upper_bound(self.function, &|value| self.op(value), value)
     }
 
     pub(super) fn int_binary(&mut self, binary: Binary, a: Value, b: Value, result: Value) {

@@ -20,7 +20,6 @@ mod address;
 mod alias;
 mod atomic;
 mod bank;
-mod bits;
 mod build;
 mod compare;
 mod convert;
@@ -46,9 +45,7 @@ use std::collections::{BTreeMap, HashMap};
 use bank::Bank;
 
 use crate::error::{Fault, Reason};
-use crate::ir::{
-    self, Binary, BlockId, Divergence, Graph, Nesting, Op, Terminator, Type, Unary, Value,
-};
+use crate::ir::{self, Binary, BlockId, Divergence, Graph, Op, Terminator, Type, Unary, Value};
 use crate::machine::{self, Inst, Operand, Register};
 
 /// Selects instructions for a function whose local variables have all become values.
@@ -99,7 +96,6 @@ struct Selector<'a> {
     function: &'a ir::Function,
     split: &'a address::Split,
     graph: Graph,
-    nesting: Nesting,
     divergence: Divergence,
     /// Block and index of the instruction that defines a value; `usize::MAX` for parameters.
     homes: Vec<Option<(BlockId, usize)>>,
@@ -131,7 +127,6 @@ impl<'a> Selector<'a> {
         let function = &split.function;
         let graph = Graph::new(function);
         let divergence = Divergence::of(function, &graph);
-        let nesting = Nesting::new(function, &graph);
         let banks = bank::assign(function, &graph, &divergence);
         let mut homes = vec![None; function.values.len()];
         for (index, block) in function.blocks.iter().enumerate() {
@@ -170,7 +165,6 @@ impl<'a> Selector<'a> {
             inputs: prologue::Inputs::new(function),
             fault: None,
             graph,
-            nesting,
             divergence,
         };
         this.uses = this.count_uses();
@@ -220,7 +214,7 @@ impl<'a> Selector<'a> {
     fn absorbed(&self, value: Value) -> Option<&'a Op> {
         let value = self.resolve(value);
         let (home, _) = self.homes[value.0 as usize]?;
-        let same = self.nesting.innermost(home) == self.nesting.innermost(self.block);
+        let same = self.graph.loop_of[home.index()] == self.graph.loop_of[self.block.index()];
         if self.uses[value.0 as usize] != 1 || !same || self.registers[value.0 as usize].is_some() {
             return None;
         }

@@ -481,3 +481,16 @@ fn matrix_tiles_are_loaded_multiplied_and_stored() {
         }
     }
 }
+
+/// A sum of which each part is used several times has more paths than anybody can follow.
+#[test]
+fn sums_of_sums_are_addresses_too() {
+    let sum: String = (0..40)
+        .map(|k| format!("s = s + (s * {}u) + input[{k}];", k + 3))
+        .collect();
+    let body = format!(
+        "var s = lane; {sum} output[lane] = s;
+         if s == 12345u {{ output[s] = 3u; output[s * 3u + 1u] = 4u; }}"
+    );
+    assert_eq!(wave("", &body, &edges()), Ok(()));
+}

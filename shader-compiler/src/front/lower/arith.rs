@@ -234,27 +234,27 @@ impl Lower<'_, '_> {
             _ => (ids[1], ids[2]),
         };
         let (offset, count) = (self.scalar(offset)?, self.scalar(count)?);
-        let [all, thirty_one, one] = [u32::MAX, 31, 1].map(|n| self.b.i32(n));
-        // A count of 32 is all bits, for which shift counts and fields have no room.
-        let full = self.b.compare(Pred::ULt, thirty_one, count);
-        if op == Spv::BitFieldInsert {
-            let top = self.b.binary(Binary::Shl, one, count);
-            let low = self.b.binary(Binary::ISub, top, one);
-            let low = self.b.select(full, all, low);
-            let mask = self.b.binary(Binary::Shl, low, offset);
-            return self.each(&ids[..2], false, |b, v| {
-                let new = b.binary(Binary::Shl, v[1], offset);
-                b.ternary(Ternary::BitInsert, mask, new, v[0])
-            });
-        }
-        let op = if op == Spv::BitFieldUExtract {
-            Ternary::ExtractU
-        } else {
-            Ternary::ExtractS
+        let op = match op {
+            Spv::BitFieldUExtract => Ternary::ExtractU,
+            Spv::BitFieldSExtract => Ternary::ExtractS,
+            _ => return self.insert_bits(ids, offset, count),
         };
         self.each(&ids[..1], false, |b, v| {
-            let field = b.value(Type::I32, Op::Ternary(op, [v[0], offset, count]));
-            b.select(full, v[0], field)
+            b.value(Type::I32, Op::Ternary(op, [v[0], offset, count]))
+        })
+    }
+
+    fn insert_bits(&mut self, ids: &[u32], offset: Value, count: Value) -> Lowered<Vec<Value>> {
+        let [all, thirty_one, one] = [u32::MAX, 31, 1].map(|n| self.b.i32(n));
+        // A count of 32 is all bits, for which shift counts have no room.
+        let full = self.b.compare(Pred::ULt, thirty_one, count);
+        let top = self.b.binary(Binary::Shl, one, count);
+        let low = self.b.binary(Binary::ISub, top, one);
+        let low = self.b.select(full, all, low);
+        let mask = self.b.binary(Binary::Shl, low, offset);
+        self.each(&ids[..2], false, |b, v| {
+            let new = b.binary(Binary::Shl, v[1], offset);
+            b.ternary(Ternary::BitInsert, mask, new, v[0])
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::ir::eval::scalar;
 use crate::ir::*;
 
 /// A function under construction and the block that grows.

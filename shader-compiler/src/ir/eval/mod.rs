@@ -13,13 +13,12 @@
 
 mod lanes;
 mod memory;
-pub mod scalar;
 mod tile;
 mod wave;
 
 use self::memory::Memory;
 use self::wave::{Pause, Wave};
-use super::{Function, Graph};
+use super::{Function, Graph, scalar};
 
 /// Lanes of a wave.
 pub const LANES: usize = 32;

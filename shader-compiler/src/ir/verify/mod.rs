@@ -17,7 +17,6 @@ type Checked = Result<(), String>;
 pub fn verify(function: &Function) -> Result<(), String> {
     check_ids(function)?;
     let graph = Graph::new(function);
-    let nesting = Nesting::new(function, &graph);
     check_order(function, &graph)?;
     let definitions = check_definitions(function)?;
     for (index, block) in function.blocks.iter().enumerate() {
@@ -27,9 +26,9 @@ pub fn verify(function: &Function) -> Result<(), String> {
         }
         check_terminator(function, &block.terminator).map_err(|e| format!("{id}: {e}"))?;
     }
-    check_dominance(function, &graph, &nesting, &definitions)?;
-    check_loops(function, &graph, &nesting)?;
-    check_branches(function, &graph, &nesting)
+    check_dominance(function, &graph, &definitions)?;
+    check_loops(function, &graph)?;
+    check_branches(function, &graph)
 }
 
 fn text(inst: &Inst) -> String {
@@ -182,7 +181,6 @@ fn check_terminator(function: &Function, terminator: &Terminator) -> Checked {
 fn check_dominance(
     function: &Function,
     graph: &Graph,
-    nesting: &Nesting,
     definitions: &[Option<Definition>],
 ) -> Checked {
     for &id in &graph.order {
@@ -197,10 +195,9 @@ fn check_dominance(
                 graph.dominates(from, id)
             };
             ensure(before, || format!("{id}: {v} is used before it is defined"))?;
-            match nesting.innermost(from) {
-                Some(l) if !nesting.contains(l, id) => Err(format!(
-                    "{id}: {v} is defined in the loop of {} and used outside of it",
-                    nesting.loops[l].header
+            match graph.loop_of[from.index()] {
+                Some(header) if graph.leaves_loop(from, id) => Err(format!(
+                    "{id}: {v} is defined in the loop of {header} and used outside of it"
                 )),
                 _ => Ok(()),
             }
@@ -227,12 +224,13 @@ fn sources(graph: &Graph, block: BlockId) -> impl Iterator<Item = BlockId> {
 }
 
 /// A loop is entered at its header from one block, repeats from its latch, and is left to its merge block.
-fn check_loops(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked {
-    for (index, l) in nesting.loops.iter().enumerate() {
-        let (header, merge, latch) = (l.header, l.merge, l.latch);
-        let outside = sources(graph, header)
-            .filter(|p| !nesting.contains(index, *p))
-            .count();
+fn check_loops(function: &Function, graph: &Graph) -> Checked {
+    for &header in &graph.order {
+        let Some(Loop { merge, latch }) = function.blocks[header.index()].loop_ else {
+            continue;
+        };
+        let body = graph.loop_body(function, header);
+        let outside = sources(graph, header).filter(|p| !body.contains(p)).count();
         ensure(outside == 1, || {
             format!("the loop of {header} has {outside} entries")
         })?;
@@ -256,26 +254,22 @@ fn check_loops(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked
         ensure(form, || {
             format!("latch {latch} does not end as a latch of {header} does")
         })?;
-        for &id in graph.order.iter().filter(|b| nesting.contains(index, **b)) {
+        for id in &body {
             for target in function.blocks[id.index()].terminator.targets() {
-                let good = target.block == merge || nesting.contains(index, target.block);
+                let good = target.block == merge || body.contains(&target.block);
                 ensure(good, || {
                     format!("{id} leaves the loop of {header} to {}", target.block)
                 })?;
             }
         }
         // A block beyond the merge that the loop goes to past it is dominated by the header only.
-        let within = graph
-            .order
-            .iter()
-            .filter(|b| **b != header && nesting.contains(index, **b));
-        for &id in within {
-            let from = sources(graph, id).find(|p| !nesting.contains(index, *p));
+        for &id in &body[1..] {
+            let from = sources(graph, id).find(|p| !body.contains(p));
             ensure(from.is_none(), || {
                 format!("{id} is entered from the loop of {header} and from outside of it")
             })?;
         }
-        let entered = sources(graph, merge).find(|p| !nesting.contains(index, *p));
+        let entered = sources(graph, merge).find(|p| !body.contains(p));
         ensure(entered.is_none(), || {
             format!("{merge} ends the loop of {header} and is entered from outside")
         })?;
@@ -284,13 +278,14 @@ fn check_loops(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked
 }
 
 /// What a branch opens ends at its merge block, but for early exits to the loop around it and returns.
-fn check_branches(function: &Function, graph: &Graph, nesting: &Nesting) -> Checked {
+fn check_branches(function: &Function, graph: &Graph) -> Checked {
     let mut heads = vec![None; function.blocks.len()];
     for &head in &graph.order {
         let Terminator::Branch { merge, .. } = function.blocks[head.index()].terminator else {
             continue;
         };
-        let around = nesting.innermost(head).map(|l| nesting.loops[l]);
+        let header = graph.loop_of[head.index()];
+        let around = header.and_then(|header| function.blocks[header.index()].loop_);
         if around.is_some_and(|l| l.latch == head) {
             continue;
         }
