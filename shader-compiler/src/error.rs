@@ -67,6 +67,15 @@ impl Fault {
         Self::nowhere(Reason::Broken { pass, what })
     }
 
+    /// The same, at `source` if its own place is not known.
+    #[must_use]
+    pub fn or_at(self, source: u32) -> Self {
+        match self.source {
+            u32::MAX => Self { source, ..self },
+            _ => self,
+        }
+    }
+
     /// Turns the offset into a line and column of `source`.
     #[must_use]
     pub fn locate(self, file: &str, source: &str) -> Error {

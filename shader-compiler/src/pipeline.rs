@@ -79,15 +79,15 @@ pub fn compile(
     };
     let functions: Vec<ir::Function> = functions.into_iter().filter(wanted).collect();
     if functions.is_empty() {
-        let name = options.entry_point.unwrap_or("any name");
-        let message = format!("a module with an entry point of {name}");
-        return Err(locate(Fault::nowhere(Reason::Unsupported(format!(
-            "compiling needs {message}"
-        )))));
+        let wanted = options.entry_point.map(|name| format!(" `{name}`"));
+        let what = format!("a module without entry point{}", wanted.unwrap_or_default());
+        return Err(locate(Fault::nowhere(Reason::Unsupported(what)).or_at(0)));
     }
     let mut objects = Vec::new();
     for function in functions {
-        objects.push(kernel(function, options).map_err(locate)?);
+        let entry = front::place_of_entry(source, Some(&function.name));
+        let object = kernel(function, options);
+        objects.push(object.map_err(|fault| locate(fault.or_at(entry)))?);
     }
     Ok(objects)
 }
@@ -108,7 +108,7 @@ impl fmt::Display for Spirv<'_> {
 ///
 /// # Errors
 /// As [`compile`].
-pub fn kernel(mut function: ir::Function, options: &mut Options<'_>) -> Result<CodeObject, Fault> {
+fn kernel(mut function: ir::Function, options: &mut Options<'_>) -> Result<CodeObject, Fault> {
     let off = std::mem::take(&mut options.off);
     let result = stages(&mut function, &off, &mut |stage, text| {
         if let Some(trace) = &mut options.trace {
@@ -204,4 +204,38 @@ fn finish(function: &ir::Function, code: &Code) -> Result<CodeObject, Fault> {
         workgroup_size: function.workgroup_size,
         arguments: Arguments::of(function),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(source: &str, entry_point: Option<&str>) -> String {
+        let mut options = Options {
+            entry_point,
+            ..Options::default()
+        };
+        let error = compile(source, "k.wgsl", &mut options).expect_err("it is refused");
+        error.to_string()
+    }
+
+    #[test]
+    fn what_a_kernel_as_a_whole_is_refused_for_has_a_place() {
+        assert_eq!(
+            refused("", None),
+            "k.wgsl:1:1: not supported: a module without entry point"
+        );
+        let source = "var<workgroup> w: array<u32, 20000>;
+@compute @workgroup_size(1) fn other() {}
+@compute @workgroup_size(1)
+fn main() { w[0] = 1u; }";
+        assert_eq!(
+            refused(source, Some("none")),
+            "k.wgsl:1:1: not supported: a module without entry point `none`"
+        );
+        assert_eq!(
+            refused(source, None),
+            "k.wgsl:4:4: needs 80000 bytes of workgroup memory, the machine has 65536"
+        );
+    }
 }

@@ -14,7 +14,7 @@ use naga::{Block, Expression, Function, Module, Statement, TypeInner};
 pub(super) type Refusal = (u32, String);
 
 /// Words and single punctuation characters of `source`, without comments, with their offsets.
-fn tokens(source: &str) -> Vec<(usize, &str)> {
+pub(super) fn tokens(source: &str) -> Vec<(usize, &str)> {
     let bytes = source.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -197,7 +197,10 @@ pub(super) fn in_module(module: &Module, info: &naga::valid::ModuleInfo) -> Opti
     let offset = |span: naga::Span| span.to_range().map_or(0, |range| range.start as u32);
     for (index, entry) in module.entry_points.iter().enumerate() {
         if entry.stage != naga::ShaderStage::Compute {
-            return Some((0, format!("`{}` is not a compute entry point", entry.name)));
+            return Some((
+                u32::MAX,
+                format!("`{}` is not a compute entry point", entry.name),
+            ));
         }
         if let Some(refusal) = in_block(
             &entry.function.body,

@@ -22,15 +22,11 @@ fn capabilities() -> Capabilities {
         | Capabilities::MEMORY_DECORATION_VOLATILE
 }
 
-/// Parses and validates `source` and writes it as SPIR-V 1.6, with the values of `override` constants (by name, or by
-/// number for those with `@id`) put in.
+/// See [`super::spirv`].
 ///
 /// The code is not changed by checks: indices are taken as they are, loops may run for ever, workgroup memory starts
 /// undefined. Statements carry their line.
-///
-/// # Errors
-/// What naga refuses, and what it would get wrong (see `defects`).
-pub fn spirv(source: &str, overrides: &[(String, f64)]) -> Result<Vec<u32>, Fault> {
+pub(super) fn spirv(source: &str, overrides: &[(String, f64)]) -> Result<Vec<u32>, Fault> {
     let refuse = |source: u32, message: String| Fault {
         reason: Reason::Wgsl(message),
         source,
@@ -57,8 +53,9 @@ pub fn spirv(source: &str, overrides: &[(String, f64)]) -> Result<Vec<u32>, Faul
     let info = Validator::new(ValidationFlags::all(), capabilities())
         .validate(&module)
         .map_err(|e| {
+            let spans = e.spans().map(|(span, _)| *span);
             refuse(
-                first_span(e.spans().map(|(span, _)| *span)),
+                first_span(spans.chain(too_large(&module, e.as_inner()))),
                 one_line(&chain(e.as_inner())),
             )
         })?;
@@ -96,6 +93,20 @@ pub fn spirv(source: &str, overrides: &[(String, f64)]) -> Result<Vec<u32>, Faul
     };
     spv::write_vec(&module, &info, &options, None)
         .map_err(|e| refuse(u32::MAX, one_line(&chain(&e))))
+}
+
+/// The variables of a type that is too large, which naga leaves without a place.
+fn too_large(
+    module: &naga::Module,
+    error: &naga::valid::ValidationError,
+) -> impl Iterator<Item = naga::Span> {
+    let ty = match error {
+        naga::valid::ValidationError::Layouter(error) => Some(error.ty),
+        _ => None,
+    };
+    let variables = &module.global_variables;
+    let of_type = variables.iter().filter(move |(_, v)| Some(v.ty) == ty);
+    of_type.map(|(handle, _)| variables.get_span(handle))
 }
 
 /// Byte offset where the first defined span begins.

@@ -53,7 +53,7 @@ fn each_with_its_place_and_reason() {
         (
             "@fragment fn f() {}",
             "",
-            "not supported: `f` is not a compute entry point",
+            "k.wgsl:2:14: not supported: `f` is not a compute entry point",
         ),
         ("", "let x = coop_mat8x8<f32, C>();", "k.wgsl"),
         (
@@ -85,12 +85,23 @@ fn each_with_its_place_and_reason() {
 fn sizes_and_overrides() {
     let big = "@compute @workgroup_size(64, 64, 1) fn main() {}";
     assert!(
-        refused(big).contains("4096 invocations per workgroup"),
+        refused(big).starts_with("k.wgsl:1:40: not supported: `main` has 4096 invocations"),
         "{}",
         refused(big)
     );
+    let large = "var<workgroup> w: array<array<u32, 65536>, 65536>;
+                 @compute @workgroup_size(1) fn main() { w[0][0] = 1u; }";
+    assert!(
+        refused(large).starts_with("k.wgsl:1:1: "),
+        "{}",
+        refused(large)
+    );
     let open = "override n: u32; @compute @workgroup_size(n) fn main() {}";
-    assert!(refused(open).contains("'n'"), "{}", refused(open));
+    assert!(
+        refused(open).starts_with("k.wgsl:1:49: Missing value") && refused(open).contains("'n'"),
+        "{}",
+        refused(open)
+    );
     let unknown = compile(
         "@compute @workgroup_size(1) fn main() {}",
         &[("m".into(), 1.0)],
