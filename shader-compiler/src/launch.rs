@@ -10,7 +10,7 @@ const INITIALISED_SGPRS: u32 = 16;
 
 /// What is asked of the launcher beside the arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// User SGPRs; `s[0:1]` hold the address of the arguments, the others nothing.
     pub user_sgprs: u32,
     /// Workgroup ids x, y, z wanted, in the SGPRs after the user SGPRs.
@@ -34,7 +34,7 @@ fn builtins(function: &Function) -> impl Iterator<Item = Builtin> {
 impl Launch {
     /// What the kernel reads, by the instructions that are left in it.
     #[must_use]
-    pub fn of(function: &Function) -> Self {
+    pub(crate) fn of(function: &Function) -> Self {
         let mut workgroup_ids = [false; 3];
         let mut local_id_components = 0;
         let size = function.workgroup_size;
@@ -60,7 +60,7 @@ impl Launch {
 
     /// SGPR in which component `k` of the workgroup id arrives, if it was asked for.
     #[must_use]
-    pub fn workgroup_id(&self, k: u8) -> Option<u8> {
+    pub(crate) fn workgroup_id(&self, k: u8) -> Option<u8> {
         let before = self.workgroup_ids[..usize::from(k)].iter();
         let before = before.filter(|wanted| **wanted).count();
         self.workgroup_ids[usize::from(k)].then_some(self.user_sgprs as u8 + before as u8)
@@ -70,7 +70,7 @@ impl Launch {
 impl Arguments {
     /// The layout that [`Arguments`] describes, for this kernel.
     #[must_use]
-    pub fn of(function: &Function) -> Self {
+    pub(crate) fn of(function: &Function) -> Self {
         let bindings = function.bindings.iter().map(|binding| Binding {
             name: binding.name.clone(),
             group: binding.group,

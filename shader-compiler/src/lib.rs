@@ -15,9 +15,8 @@ pub mod machine;
 mod object;
 pub mod opt;
 mod pipeline;
-pub mod select;
+mod select;
 
 pub use error::{Error, Fault, Reason, position};
-pub use launch::Launch;
 pub use object::{Arguments, Binding, CodeObject, DESCRIPTOR_BYTES, Statistics, descriptor};
-pub use pipeline::{Options, STAGES, Trace, compile, kernel, pass_names};
+pub use pipeline::{Options, STAGES, Trace, compile, pass_names};

@@ -55,20 +55,54 @@ impl Display for List<'_> {
     }
 }
 
-/// `space[offset + constant]`.
-struct Place(Space, Value, u32);
-
-impl Display for Place {
+impl Display for Address {
+    /// `space[offset + constant]`.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.2 {
-            0 => write!(f, "{}[{}]", self.0, self.1),
-            constant => write!(f, "{}[{} + {constant}]", self.0, self.1),
+        match self.constant {
+            0 => write!(f, "{}[{}]", self.space, self.offset),
+            constant => write!(f, "{}[{} + {constant}]", self.space, self.offset),
+        }
+    }
+}
+
+impl Op {
+    /// The text of an access of memory at `at`.
+    fn fmt_access(&self, at: Address, f: &mut Formatter<'_>) -> fmt::Result {
+        let lines = |row_major: &bool| if *row_major { "rows" } else { "columns" };
+        match self {
+            Op::Load {
+                access,
+                volatile: false,
+                ..
+            } => write!(f, "load {at} {access:?}"),
+            Op::Load { access, .. } => write!(f, "load volatile {at} {access:?}"),
+            Op::Store { access, value, .. } => write!(f, "store {at} {access:?} = {value}"),
+            Op::Atomic { combine, value, .. } => write!(f, "atomic {combine:?} {at} by {value}"),
+            Op::AtomicCompare { new, expected, .. } => {
+                write!(f, "atomic if {at} is {expected} then {new}")
+            }
+            Op::TileLoad {
+                stride, row_major, ..
+            } => write!(f, "tile_load {at} {} every {stride}", lines(row_major)),
+            Op::TileStore {
+                stride,
+                row_major,
+                value,
+                ..
+            } => {
+                let lines = lines(row_major);
+                write!(f, "tile_store {at} {lines} every {stride} = {value}")
+            }
+            _ => Ok(()),
         }
     }
 }
 
 impl Display for Op {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.address() {
+            return self.fmt_access(at, f);
+        }
         match self {
             Op::Const(bits) => write!(f, "const {bits:#x}"),
             Op::Undef => f.write_str("undef"),
@@ -83,55 +117,6 @@ impl Display for Op {
             Op::PackFromF32(v) => write!(f, "pack_from_f32 {}", List(v)),
             Op::Join(v) => write!(f, "join {}", List(v)),
             Op::Word(a, k) => write!(f, "word {k} of {a}"),
-            Op::Load {
-                space,
-                offset,
-                constant,
-                access,
-                volatile,
-            } => {
-                let kind = if *volatile { "load volatile" } else { "load" };
-                write!(f, "{kind} {} {access:?}", Place(*space, *offset, *constant))
-            }
-            Op::Store {
-                space,
-                offset,
-                constant,
-                access,
-                value,
-            } => {
-                write!(
-                    f,
-                    "store {} {access:?} = {value}",
-                    Place(*space, *offset, *constant)
-                )
-            }
-            Op::Atomic {
-                space,
-                offset,
-                constant,
-                combine,
-                value,
-            } => {
-                write!(
-                    f,
-                    "atomic {combine:?} {} by {value}",
-                    Place(*space, *offset, *constant)
-                )
-            }
-            Op::AtomicCompare {
-                space,
-                offset,
-                constant,
-                new,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "atomic if {} is {expected} then {new}",
-                    Place(*space, *offset, *constant)
-                )
-            }
             Op::LocalLoad(local, index) => write!(f, "local{}[{index}]", local.0),
             Op::LocalStore(local, index, value) => write!(f, "local{}[{index}] = {value}", local.0),
             Op::Barrier {
@@ -156,38 +141,15 @@ impl Display for Op {
             Op::Any(a) => write!(f, "any {a}"),
             Op::All(a) => write!(f, "all {a}"),
             Op::TileSplat(a) => write!(f, "tile_splat {a}"),
-            Op::TileLoad {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-            } => {
-                let by = if *row_major { "rows" } else { "columns" };
-                write!(
-                    f,
-                    "tile_load {} {by} every {stride}",
-                    Place(*space, *offset, *constant)
-                )
-            }
-            Op::TileStore {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                value,
-            } => {
-                let by = if *row_major { "rows" } else { "columns" };
-                write!(
-                    f,
-                    "tile_store {} {by} every {stride} = {value}",
-                    Place(*space, *offset, *constant)
-                )
-            }
             Op::TileMulAdd(v) => write!(f, "tile_mul_add {}", List(v)),
             Op::TileBinary(op, v) => write!(f, "tile {op:?} {}", List(v)),
             Op::TileScale(a, b) => write!(f, "tile_scale {a} by {b}"),
+            Op::Load { .. }
+            | Op::Store { .. }
+            | Op::Atomic { .. }
+            | Op::AtomicCompare { .. }
+            | Op::TileLoad { .. }
+            | Op::TileStore { .. } => Ok(()),
         }
     }
 }

@@ -109,7 +109,7 @@ fn fma(a: f64, b: f64, c: f64) -> f64 {
 }
 
 /// Rounded once. By way of f32, as the processor has no way of its own.
-fn f16_from_f64(x: f64) -> f16 {
+pub(super) fn f16_from_f64(x: f64) -> f16 {
     let near = x as f32;
     if !near.is_finite() {
         return f16::from_f32(near);

@@ -206,6 +206,15 @@ pub enum Space {
     Arguments,
 }
 
+/// A place in memory: `constant` bytes behind the byte that `offset` (I32) counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Address {
+    pub space: Space,
+    pub offset: Value,
+    pub constant: u32,
+}
+
 /// Shape of what is loaded or stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {

@@ -1,6 +1,6 @@
 //! What an operation uses, and what may be done with it.
 
-use super::{BlockId, Function, Inst, Op, Space, Target, Terminator, Type, Value};
+use super::{Address, BlockId, Function, Inst, Op, Space, Target, Terminator, Type, Value};
 
 impl Op {
     /// Calls `visit` on every value that the operation uses, in order; `visit` may replace it.
@@ -68,6 +68,106 @@ impl Op {
         let mut found = Vec::new();
         self.clone().visit_uses(&mut |value| found.push(*value));
         found
+    }
+
+    /// Where the operation accesses memory, if it does.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        match *self {
+            Self::Load {
+                space,
+                offset,
+                constant,
+                ..
+            }
+            | Self::Store {
+                space,
+                offset,
+                constant,
+                ..
+            }
+            | Self::Atomic {
+                space,
+                offset,
+                constant,
+                ..
+            }
+            | Self::AtomicCompare {
+                space,
+                offset,
+                constant,
+                ..
+            }
+            | Self::TileLoad {
+                space,
+                offset,
+                constant,
+                ..
+            }
+            | Self::TileStore {
+                space,
+                offset,
+                constant,
+                ..
+            } => Some(Address {
+                space,
+                offset,
+                constant,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Moves an access of memory to another place.
+    pub fn set_address(&mut self, to: Address) {
+        if let Self::Load {
+            space,
+            offset,
+            constant,
+            ..
+        }
+        | Self::Store {
+            space,
+            offset,
+            constant,
+            ..
+        }
+        | Self::Atomic {
+            space,
+            offset,
+            constant,
+            ..
+        }
+        | Self::AtomicCompare {
+            space,
+            offset,
+            constant,
+            ..
+        }
+        | Self::TileLoad {
+            space,
+            offset,
+            constant,
+            ..
+        }
+        | Self::TileStore {
+            space,
+            offset,
+            constant,
+            ..
+        } = self
+        {
+            (*space, *offset, *constant) = (to.space, to.offset, to.constant);
+        }
+    }
+
+    /// The memory that the operation may change, if it may change one.
+    #[must_use]
+    pub fn writes(&self) -> Option<Space> {
+        match self {
+            Self::Load { .. } | Self::TileLoad { .. } => None,
+            _ => Some(self.address()?.space),
+        }
     }
 
     /// The result depends on the operands alone: not on memory, not on which lanes are active. Such an operation may be

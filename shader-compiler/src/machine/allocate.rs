@@ -50,7 +50,8 @@ pub fn allocate(function: Function) -> Result<Function, Fault> {
 ///
 /// # Errors
 /// The kernel needs more registers than there are, or the proof fails, which is a defect of the allocator.
-pub fn allocate_checked(function: Function) -> Result<Function, Fault> {
+#[cfg(test)]
+pub(super) fn allocate_checked(function: Function) -> Result<Function, Fault> {
     let allocated = run(function)?;
     super::check::check(&allocated).map_err(|what| Fault::broken("register allocation", what))?;
     Ok(allocated.after)

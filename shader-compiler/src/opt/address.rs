@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{Binary, BlockId, Divergence, Function, Graph, Inst, Op, Type, Value};
+use crate::ir::{Address, Binary, BlockId, Divergence, Function, Graph, Inst, Op, Type, Value};
 
 /// Terms that a sum may have; more are left as one.
 const MOST_TERMS: usize = 16;
@@ -126,31 +126,13 @@ fn rewrite(
     inst: &mut Inst,
     out: &mut Vec<Inst>,
 ) -> bool {
-    let (Op::Load {
-        offset, constant, ..
-    }
-    | Op::Store {
-        offset, constant, ..
-    }
-    | Op::Atomic {
-        offset, constant, ..
-    }
-    | Op::AtomicCompare {
-        offset, constant, ..
-    }
-    | Op::TileLoad {
-        offset, constant, ..
-    }
-    | Op::TileStore {
-        offset, constant, ..
-    }) = &mut inst.op
-    else {
+    let Some(old) = inst.op.address() else {
         return false;
     };
     let mut sum = Sum::default();
-    facts.collect(*offset, 1, &mut sum);
+    facts.collect(old.offset, 1, &mut sum);
     // A negative constant has to stay inside the sum: the fields of the access are unsigned.
-    let total = constant.wrapping_add(sum.constant);
+    let total = old.constant.wrapping_add(sum.constant);
     let (field, inside) = if (total as i32) < 0 {
         (0, total)
     } else {
@@ -179,11 +161,13 @@ fn rewrite(
     };
     let uniform = builder.add(uniform_fixed, uniform_varies);
     let whole = builder.add(lane, uniform);
-    let new = whole.unwrap_or_else(|| builder.constant(0));
-    let changed = new != *offset || field != *constant;
-    *offset = new;
-    *constant = field;
-    changed
+    let new = Address {
+        space: old.space,
+        offset: whole.unwrap_or_else(|| builder.constant(0)),
+        constant: field,
+    };
+    inst.op.set_address(new);
+    new != old
 }
 
 /// Appends operations to the block being rewritten.

@@ -156,18 +156,14 @@ impl Walk<'_> {
     }
 
     fn note_effect(&mut self, op: &Op) {
-        match op {
-            Op::Store { space, .. }
-            | Op::Atomic { space, .. }
-            | Op::AtomicCompare { space, .. }
-            | Op::TileStore { space, .. } => *self.epochs.entry(*space).or_default() += 1,
-            Op::Barrier { .. } => {
-                let buffers = (0..self.function.bindings.len() as u32).map(Space::Buffer);
-                for space in buffers.chain([Space::Shared]) {
-                    *self.epochs.entry(space).or_default() += 1;
-                }
+        if let Some(space) = op.writes() {
+            *self.epochs.entry(space).or_default() += 1;
+        }
+        if let Op::Barrier { .. } = op {
+            let buffers = (0..self.function.bindings.len() as u32).map(Space::Buffer);
+            for space in buffers.chain([Space::Shared]) {
+                *self.epochs.entry(space).or_default() += 1;
             }
-            _ => {}
         }
     }
 

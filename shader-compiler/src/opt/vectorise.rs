@@ -103,22 +103,12 @@ impl Place {
 
 /// Whether an operation may change what a load of `space` sees.
 fn changes(op: &Op, space: Space) -> bool {
-    match op {
-        Op::Store { space: other, .. }
-        | Op::Atomic { space: other, .. }
-        | Op::AtomicCompare { space: other, .. }
-        | Op::TileStore { space: other, .. } => *other == space,
-        Op::Barrier { .. } => true,
-        _ => false,
-    }
+    op.writes() == Some(space) || matches!(op, Op::Barrier { .. })
 }
 
-/// Whether an operation sees what a store to `space` wrote.
+/// Whether an operation sees what a store to `space` wrote, or orders it.
 fn observes(op: &Op, space: Space) -> bool {
-    match op {
-        Op::Load { space: other, .. } | Op::TileLoad { space: other, .. } => *other == space,
-        _ => changes(op, space),
-    }
+    op.address().is_some_and(|at| at.space == space) || changes(op, space)
 }
 
 /// Two loads that may become one: their places in the block, the earlier in the block first.

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 
 use super::bank::{self, Bank};
 use crate::ir::{
-    Binary, BlockId, Divergence, Elem, Function, Graph, Inst, Op, Role, Space, Type, Unary, Value,
+    Address, Binary, BlockId, Divergence, Elem, Function, Graph, Inst, Op, Role, Space, Type,
+    Unary, Value,
 };
 
 /// Largest constant in a buffer instruction.
@@ -42,8 +43,49 @@ pub(super) struct TileParts {
     pub(super) contiguous: bool,
 }
 
-/// How a tile access is told apart: offset, constant, stride, row-major, role, element, in LDS.
-pub(super) type TileKey = (Value, u32, Value, bool, Role, Elem, bool);
+/// How a tile access is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TileKey {
+    pub(super) offset: Value,
+    pub(super) constant: u32,
+    pub(super) stride: Value,
+    pub(super) row_major: bool,
+    pub(super) role: Role,
+    pub(super) elem: Elem,
+    /// In LDS.
+    pub(super) shared: bool,
+}
+
+impl TileKey {
+    /// The key of an operation, if it loads or stores a tile.
+    pub(super) fn of(function: &Function, op: &Op, result: Option<Value>) -> Option<Self> {
+        let (stride, row_major, tile) = match *op {
+            Op::TileLoad {
+                stride, row_major, ..
+            } => (stride, row_major, result?),
+            Op::TileStore {
+                stride,
+                row_major,
+                value,
+                ..
+            } => (stride, row_major, value),
+            _ => return None,
+        };
+        let Type::Tile(role, elem) = function.ty(tile) else {
+            return None;
+        };
+        let at = op.address()?;
+        Some(Self {
+            offset: at.offset,
+            constant: at.constant,
+            stride,
+            row_major,
+            role,
+            elem,
+            shared: at.space == Space::Shared,
+        })
+    }
+}
 
 /// A function whose offsets have been taken apart, with the parts of each.
 pub(super) struct Split {
@@ -61,6 +103,18 @@ pub(super) enum Kind {
     Shared,
     /// SMEM: all is uniform.
     Scalar,
+}
+
+impl Kind {
+    /// The fields that an access of `space` has, by the bank of what it loads.
+    pub(super) fn of(inst: &Inst, space: Space, bank: impl Fn(Value) -> Bank) -> Self {
+        let load = matches!(inst.op, Op::Load { .. });
+        match space {
+            _ if load && inst.result.is_some_and(|v| bank(v) == Bank::Scalar) => Self::Scalar,
+            Space::Shared => Self::Shared,
+            _ => Self::Buffer,
+        }
+    }
 }
 
 impl Split {
@@ -84,46 +138,19 @@ pub(super) fn split(function: &Function) -> Split {
     let mut tiles = HashMap::new();
     for &block in &graph.order {
         for inst in &function.blocks[block.index()].insts {
-            let (space, offset, constant) = match inst.op {
-                Op::Load {
-                    space,
-                    offset,
-                    constant,
-                    ..
-                }
-                | Op::Store {
-                    space,
-                    offset,
-                    constant,
-                    ..
-                }
-                | Op::Atomic {
-                    space,
-                    offset,
-                    constant,
-                    ..
-                }
-                | Op::AtomicCompare {
-                    space,
-                    offset,
-                    constant,
-                    ..
-                } => (space, offset, constant),
-                _ => {
-                    if let Some((key, found)) = splitter.tile(inst) {
-                        tiles.insert(key, found);
-                    }
-                    continue;
-                }
+            if let Some((key, found)) = splitter.tile(inst) {
+                tiles.insert(key, found);
+                continue;
+            }
+            let Some(Address {
+                space,
+                offset,
+                constant,
+            }) = inst.op.address()
+            else {
+                continue;
             };
-            let scalar = inst
-                .result
-                .is_some_and(|v| splitter.bank(v) == Bank::Scalar && is_load(&inst.op));
-            let kind = match space {
-                _ if scalar => Kind::Scalar,
-                Space::Shared => Kind::Shared,
-                _ => Kind::Buffer,
-            };
+            let kind = Kind::of(inst, space, |value| splitter.bank(value));
             parts
                 .entry((offset, constant, kind))
                 .or_insert_with(|| splitter.parts(offset, constant, kind));
@@ -134,10 +161,6 @@ pub(super) fn split(function: &Function) -> Split {
         parts,
         tiles,
     }
-}
-
-const fn is_load(op: &Op) -> bool {
-    matches!(op, Op::Load { .. })
 }
 
 /// value * factor, a term of an offset.
@@ -242,7 +265,7 @@ impl<'a> Splitter<'a> {
                 );
                 sum.uniform.extend(other.uniform);
                 sum.divergent.extend(other.divergent);
-                sum.constant += other.constant;
+                sum.constant = sum.constant.saturating_add(other.constant);
                 Some(sum)
             }
             Some(Op::Binary(Binary::ISub, [a, b])) => self.constant_of(*b).map(|bits| {

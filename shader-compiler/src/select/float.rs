@@ -9,9 +9,9 @@
 
 use gfx1100_isa::Op as Isa;
 
+use super::Selector;
 use super::bank::Bank;
 use super::operand::{Src, What};
-use super::{Selector, part};
 use crate::ir::{Binary, Op, Type, Unary, Value};
 use crate::machine::Operand;
 
@@ -335,11 +335,7 @@ impl Selector<'_> {
                 let dividend = self.float(a);
                 self.emit(Isa::V_MUL_F16, dst, &[dividend, inverse.into()]);
             }
-            _ => self.each_half(&[a, b], result, |this, sources, half| {
-                let inverse = this.vector_temporary(1);
-                this.emit(Isa::V_RCP_F16, inverse, &[sources[1]]);
-                this.emit(Isa::V_MUL_F16, half, &[sources[0], inverse.into()]);
-            }),
+            _ => self.unsupported("the quotient of packed floats"),
         }
     }
 
@@ -375,12 +371,13 @@ impl Selector<'_> {
     }
 
     pub(super) fn float_unary(&mut self, unary: Unary, a: Value, result: Value) {
-        let ty = self.ty(result);
-        if ty == Type::F16x2 {
-            return self.packed_unary(unary, a, result);
-        }
         let dst = self.reg(result);
-        let single = ty == Type::F32;
+        let single = match self.ty(result) {
+            Type::F32 => true,
+            Type::F16 => false,
+            _ if matches!(unary, Unary::FNeg | Unary::FAbs) => return self.sign(unary, a, result),
+            _ => return self.unsupported("this function of packed floats"),
+        };
         let op = match unary {
             Unary::Sqrt => [Isa::V_SQRT_F32, Isa::V_SQRT_F16],
             Unary::Rsqrt => [Isa::V_RSQ_F32, Isa::V_RSQ_F16],
@@ -435,50 +432,5 @@ impl Selector<'_> {
             (_, false) => (Isa::V_AND_B32, !sign),
         };
         self.emit(op, dst, &[bits.into(), a.into()]);
-    }
-
-    fn packed_unary(&mut self, unary: Unary, a: Value, result: Value) {
-        let op = match unary {
-            Unary::FNeg | Unary::FAbs => return self.sign(unary, a, result),
-            Unary::Sqrt => Isa::V_SQRT_F16,
-            Unary::Rsqrt => Isa::V_RSQ_F16,
-            Unary::Rcp => Isa::V_RCP_F16,
-            Unary::Exp2 => Isa::V_EXP_F16,
-            Unary::Log2 => Isa::V_LOG_F16,
-            Unary::Floor => Isa::V_FLOOR_F16,
-            Unary::Ceil => Isa::V_CEIL_F16,
-            Unary::Trunc => Isa::V_TRUNC_F16,
-            Unary::Round => Isa::V_RNDNE_F16,
-            Unary::Fract => Isa::V_FRACT_F16,
-            _ => return self.unsupported("this function of packed floats"),
-        };
-        self.each_half(&[a], result, |this, sources, half| {
-            this.emit(op, half, sources);
-        });
-    }
-
-    /// Does something with the halves apart and packs the results.
-    fn each_half(
-        &mut self,
-        values: &[Value],
-        result: Value,
-        make: impl Fn(&mut Self, &[Src], Operand),
-    ) {
-        let dst = self.reg(result);
-        let mut halves = Vec::new();
-        for high in [false, true] {
-            let mut sources = Vec::new();
-            for &value in values {
-                let operand = self.vector(What::Value(value), gfx1100_isa::Ty::B32);
-                sources.push(Src {
-                    high,
-                    ..Src::from(part(operand, 0))
-                });
-            }
-            let half = self.vector_temporary(1);
-            make(self, &sources, half);
-            halves.push(half.into());
-        }
-        self.emit(Isa::V_PACK_B32_F16, dst, &halves);
     }
 }

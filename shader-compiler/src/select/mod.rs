@@ -53,7 +53,7 @@ use crate::machine::{self, Inst, Operand, Register};
 /// # Errors
 ///
 /// An operation that the machine form cannot hold: the message names it.
-pub fn select(function: &ir::Function) -> Result<machine::Function, Fault> {
+pub(crate) fn select(function: &ir::Function) -> Result<machine::Function, Fault> {
     let split = address::split(function);
     let mut selector = Selector::new(&split);
     let order = selector.graph.order.clone();

@@ -56,14 +56,6 @@ const fn operation(combine: Combine, ty: Type) -> Option<Operation> {
         (Type::F32, C::FMul) => (Isa::V_MUL_F32, true, 0x3f80_0000),
         (Type::F32, C::FMin) => (Isa::V_MIN_F32, true, 0x7f80_0000),
         (Type::F32, C::FMax) => (Isa::V_MAX_F32, true, 0xff80_0000),
-        (Type::F16, C::FAdd) => (Isa::V_ADD_F16, false, 0x8000),
-        (Type::F16, C::FMul) => (Isa::V_MUL_F16, false, 0x3c00),
-        (Type::F16, C::FMin) => (Isa::V_MIN_F16, false, 0x7c00),
-        (Type::F16, C::FMax) => (Isa::V_MAX_F16, false, 0xfc00),
-        (Type::F16x2, C::FAdd) => (Isa::V_PK_ADD_F16, false, 0x8000_8000),
-        (Type::F16x2, C::FMul) => (Isa::V_PK_MUL_F16, false, 0x3c00_3c00),
-        (Type::F16x2, C::FMin) => (Isa::V_PK_MIN_F16, false, 0x7c00_7c00),
-        (Type::F16x2, C::FMax) => (Isa::V_PK_MAX_F16, false, 0xfc00_fc00),
         _ => return None,
     };
     Some(Operation { op, dpp, identity })

@@ -25,36 +25,17 @@ impl Selector<'_> {
         };
         match (op, result) {
             (Op::TileSplat(value), Some(result)) => self.tile_splat(*value, role, elem, result),
-            (
-                Op::TileLoad {
-                    space,
-                    offset,
-                    constant,
-                    stride,
-                    row_major,
-                },
-                Some(result),
-            ) => {
-                let shared = *space == Space::Shared;
-                let key = (*offset, *constant, *stride, *row_major, role, elem, shared);
-                let data = self.reg(result);
-                self.tile_memory(*space, &key, data, false);
-            }
-            (
-                Op::TileStore {
-                    space,
-                    offset,
-                    constant,
-                    stride,
-                    row_major,
-                    value,
-                },
-                _,
-            ) => {
-                let shared = *space == Space::Shared;
-                let key = (*offset, *constant, *stride, *row_major, role, elem, shared);
-                let data = self.reg(*value);
-                self.tile_memory(*space, &key, data, true);
+            (Op::TileLoad { space, .. } | Op::TileStore { space, .. }, _) => {
+                let Some(key) = TileKey::of(self.function, op, result) else {
+                    return self.broken("a matrix in memory without its type");
+                };
+                let (tile, store) = match op {
+                    Op::TileStore { value, .. } => (Some(*value), true),
+                    _ => (result, false),
+                };
+                let Some(tile) = tile else { return };
+                let data = self.reg(tile);
+                self.tile_memory(*space, &key, data, store);
             }
             (Op::TileMulAdd([a, b, c]), Some(result)) => {
                 let op = match elem {
@@ -136,7 +117,7 @@ impl Selector<'_> {
             return;
         }
         if pieces.len() == usize::from(REGISTERS) {
-            let single = matches!(key.5, Elem::F32);
+            let single = key.elem == Elem::F32;
             let op = match (shared, store, single) {
                 (false, false, true) => Isa::BUFFER_LOAD_B32,
                 (false, true, true) => Isa::BUFFER_STORE_B32,

@@ -2,7 +2,7 @@
 
 use super::address::{Kind, Parts, Splitter, Term, Terms, TileKey, TileParts};
 use super::bank::Bank;
-use crate::ir::{Binary, Builtin, Elem, Inst, Op, Role, Space, Type, Value};
+use crate::ir::{Binary, Builtin, Elem, Inst, Op, Role, Value};
 
 impl Splitter<'_> {
     pub(super) fn lane(&mut self) -> Value {
@@ -17,43 +17,16 @@ impl Splitter<'_> {
 
     /// The parts of a tile access (RDNA3 manual, "Wave Matrix Multiply Accumulate").
     pub(super) fn tile(&mut self, inst: &Inst) -> Option<(TileKey, TileParts)> {
-        let (space, offset, constant, stride, row_major, ty) = match inst.op {
-            Op::TileLoad {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-            } => (
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                self.function.ty(inst.result?),
-            ),
-            Op::TileStore {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                value,
-            } => (
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                self.function.ty(value),
-            ),
-            _ => return None,
-        };
-        let Type::Tile(role, elem) = ty else {
-            return None;
-        };
-        let shared = space == Space::Shared;
-        let key = (offset, constant, stride, row_major, role, elem, shared);
+        let key = TileKey::of(self.function, &inst.op, inst.result)?;
+        let TileKey {
+            offset,
+            constant,
+            stride,
+            row_major,
+            role,
+            elem,
+            shared,
+        } = key;
         let kind = if shared { Kind::Shared } else { Kind::Buffer };
         let size: u32 = if elem == Elem::F32 { 4 } else { 2 };
         let lane = self.lane();
@@ -122,7 +95,7 @@ impl Splitter<'_> {
             Some(bits) => {
                 base.divergent.push(Term {
                     value: lane,
-                    factor: bits * size,
+                    factor: bits.wrapping_mul(size),
                 });
                 return;
             }

@@ -3,9 +3,8 @@
 //! Offsets that were taken apart are not used themselves, their parts are; what only dead operations use is not used.
 
 use super::Selector;
-use super::address::{Kind, Parts};
-use super::bank::Bank;
-use crate::ir::{Inst, Op, Space, Type, Value};
+use super::address::{Kind, Parts, TileKey};
+use crate::ir::{Inst, Value};
 
 impl Selector<'_> {
     /// Counts, starting from stores, barriers and branches.
@@ -57,73 +56,15 @@ impl Selector<'_> {
     fn emitted_uses(&self, inst: &Inst) -> Vec<Value> {
         let mut uses = inst.op.uses();
         let parts_of = |parts: &Parts| parts.uniform.into_iter().chain(parts.divergent);
-        match &inst.op {
-            Op::Load {
-                space,
-                offset,
-                constant,
-                ..
-            }
-            | Op::Store {
-                space,
-                offset,
-                constant,
-                ..
-            }
-            | Op::Atomic {
-                space,
-                offset,
-                constant,
-                ..
-            }
-            | Op::AtomicCompare {
-                space,
-                offset,
-                constant,
-                ..
-            } => {
-                let scalar = matches!(inst.op, Op::Load { .. })
-                    && inst.result.is_some_and(|v| self.bank(v) == Bank::Scalar);
-                let kind = match space {
-                    _ if scalar => Kind::Scalar,
-                    Space::Shared => Kind::Shared,
-                    _ => Kind::Buffer,
-                };
-                let parts = self.split.parts(*offset, *constant, kind);
-                uses.remove(0);
-                uses.extend(parts_of(&parts));
-            }
-            Op::TileLoad {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-            }
-            | Op::TileStore {
-                space,
-                offset,
-                constant,
-                stride,
-                row_major,
-                ..
-            } => {
-                let ty = match (&inst.op, inst.result) {
-                    (Op::TileStore { value, .. }, _) => self.ty(*value),
-                    (_, Some(result)) => self.ty(result),
-                    _ => return uses,
-                };
-                let Type::Tile(role, elem) = ty else {
-                    return uses;
-                };
-                let shared = *space == Space::Shared;
-                let key = (*offset, *constant, *stride, *row_major, role, elem, shared);
-                uses.drain(..2);
-                if let Some(tile) = self.split.tile(&key) {
-                    uses.extend(tile.pieces.iter().flat_map(parts_of));
-                }
-            }
-            _ => {}
+        if let Some(key) = TileKey::of(self.function, &inst.op, inst.result) {
+            uses.drain(..2);
+            let pieces = self.split.tile(&key).map(|tile| tile.pieces.iter());
+            uses.extend(pieces.into_iter().flatten().flat_map(parts_of));
+        } else if let Some(at) = inst.op.address() {
+            let kind = Kind::of(inst, at.space, |value| self.bank(value));
+            let parts = self.split.parts(at.offset, at.constant, kind);
+            uses.remove(0);
+            uses.extend(parts_of(&parts));
         }
         uses
     }

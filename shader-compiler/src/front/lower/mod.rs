@@ -91,17 +91,8 @@ pub(super) fn function(
     let mut function = lower.b.finish();
     for (index, binding) in function.bindings.iter_mut().enumerate() {
         let space = Space::Buffer(index as u32);
-        binding.written = function
-            .blocks
-            .iter()
-            .flat_map(|b| &b.insts)
-            .any(|inst| match inst.op {
-                Op::Store { space: s, .. }
-                | Op::Atomic { space: s, .. }
-                | Op::AtomicCompare { space: s, .. }
-                | Op::TileStore { space: s, .. } => s == space,
-                _ => false,
-            });
+        let mut insts = function.blocks.iter().flat_map(|b| &b.insts);
+        binding.written = insts.any(|inst| inst.op.writes() == Some(space));
     }
     Ok(function)
 }

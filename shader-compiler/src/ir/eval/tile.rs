@@ -10,7 +10,7 @@ pub(super) type Tile = Box<[[f32; 16]; 16]>;
 
 fn rounded(elem: Elem, number: f64) -> f32 {
     match elem {
-        Elem::F16 => f16::from_f64(number).to_f32(),
+        Elem::F16 => scalar::f16_from_f64(number).to_f32(),
         Elem::F32 => number as f32,
     }
 }

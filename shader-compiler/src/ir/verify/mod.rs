@@ -91,13 +91,7 @@ fn check_ids(function: &Function) -> Checked {
 fn check_names(function: &Function, op: &Op) -> Checked {
     let space = match op {
         Op::BufferSize(n) => Some(Space::Buffer(*n)),
-        Op::Load { space, .. }
-        | Op::Store { space, .. }
-        | Op::Atomic { space, .. }
-        | Op::AtomicCompare { space, .. }
-        | Op::TileLoad { space, .. }
-        | Op::TileStore { space, .. } => Some(*space),
-        _ => None,
+        _ => op.address().map(|at| at.space),
     };
     if let Some(Space::Buffer(n)) = space {
         ensure((n as usize) < function.bindings.len(), || {

@@ -204,9 +204,7 @@ fn compare_fits(pred: Pred, a: Type) -> bool {
 fn combine_fits(combine: Combine, a: Type) -> bool {
     match combine {
         Combine::And | Combine::Or | Combine::Xor => matches!(a, Type::I32 | Type::Bool),
-        Combine::FAdd | Combine::FMul | Combine::FMin | Combine::FMax => {
-            matches!(a, Type::F32 | Type::F16)
-        }
+        Combine::FAdd | Combine::FMul | Combine::FMin | Combine::FMax => a == Type::F32,
         Combine::Exchange => false,
         _ => a == Type::I32,
     }
