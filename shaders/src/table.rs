@@ -90,36 +90,16 @@ const Q8_0: Overrides = &[("WEIGHTS", 2.0)];
 const Q4_0: Overrides = &[("WEIGHTS", 3.0)];
 const Q4_K: Overrides = &[("WEIGHTS", 4.0)];
 const Q6_K: Overrides = &[("WEIGHTS", 5.0)];
-const F16_TOKENS_32: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
-const F16_TOKENS_128: Overrides = &[
-    ("WEIGHTS", 1.0),
-    ("TOKENS", 128.0),
-    ("WAVES_OF_TOKENS", 2.0),
-];
-const Q8_0_TOKENS_32: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
-const Q8_0_TOKENS_128: Overrides = &[
-    ("WEIGHTS", 2.0),
-    ("TOKENS", 128.0),
-    ("WAVES_OF_TOKENS", 2.0),
-];
-const Q4_0_TOKENS_32: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
-const Q4_0_TOKENS_128: Overrides = &[
-    ("WEIGHTS", 3.0),
-    ("TOKENS", 128.0),
-    ("WAVES_OF_TOKENS", 2.0),
-];
-const Q4_K_TOKENS_32: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
-const Q4_K_TOKENS_128: Overrides = &[
-    ("WEIGHTS", 4.0),
-    ("TOKENS", 128.0),
-    ("WAVES_OF_TOKENS", 2.0),
-];
-const Q6_K_TOKENS_32: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 32.0), ("WAVES_OF_TOKENS", 1.0)];
-const Q6_K_TOKENS_128: Overrides = &[
-    ("WEIGHTS", 5.0),
-    ("TOKENS", 128.0),
-    ("WAVES_OF_TOKENS", 2.0),
-];
+const F16_TOKENS_32: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
+const F16_TOKENS_128: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
+const Q8_0_TOKENS_32: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
+const Q8_0_TOKENS_128: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
+const Q4_0_TOKENS_32: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
+const Q4_0_TOKENS_128: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
+const Q4_K_TOKENS_32: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
+const Q4_K_TOKENS_128: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
+const Q6_K_TOKENS_32: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
+const Q6_K_TOKENS_128: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
 
 /// Every kernel.
 #[rustfmt::skip]

@@ -1,12 +1,14 @@
 // Products of weights with many tokens, for prompts: y[t][r] (+)= sum over k of w[r][k] * x[t][k], by cooperative matrices.
 //
-// A workgroup of eight waves has a tile of TOKENS tokens and 128 rows of weights. In steps of 64 columns it puts its tokens' f16
-// activations and its rows' weights, made f16, into workgroup memory; then each wave multiplies its part of the tile,
-// TOKENS / WAVES_OF_TOKENS tokens and 16 * WAVES_OF_TOKENS rows, 16 columns at a time, with f32 sums. While it does, the loads of
-// the next step are under way. Rows of workgroup memory are 72 elements long: 36 dwords, so that no two of eight neighbouring
-// lanes with 16 bytes each meet in a bank.
+// A workgroup of WAVES waves has a tile of TOKENS tokens and 128 rows of weights. In steps of 64 columns it puts its tokens'
+// f16 activations and its rows' weights, made f16, into workgroup memory; then each wave multiplies its part of the tile,
+// TOKENS / WAVES_OF_TOKENS tokens and 32 rows, 16 columns at a time, with f32 sums. While it does, the loads of the next step
+// are under way. Rows of workgroup memory are 72 elements long: 36 dwords, so that no two of eight neighbouring lanes with 16
+// bytes each meet in a bank.
 //
-// A weight is rounded to f16 once; its exact value in f32 is a product, for Q4_K a product less another.
+// A weight is made from its quant, a byte b, by way of 1024 + b, whose bits in f16 are 0x6400 + b: less a constant, which is
+// exact, times the scale, which rounds once. The scales of Q4_K and Q6_K are products and rounded to f16 themselves, as is the
+// minimum of Q4_K.
 //
 // Weights: the planes of matvec_*.wgsl; x [tokens][columns] f16 and y [tokens][stride] f32, both with as many tokens as are a
 // multiple of TOKENS, and y with as many columns as are a multiple of 128: what lies beyond the last is computed like the rest.
@@ -18,8 +20,11 @@ enable wgpu_cooperative_matrix;
 override WEIGHTS: u32 = 3u;
 // Tokens of a workgroup: 128 or 32.
 override TOKENS: u32 = 128u;
-// How many of the eight waves lie along the tokens: 2 with 128 tokens, 1 with 32.
-override WAVES_OF_TOKENS: u32 = 2u;
+// Waves of a workgroup, 8 or 4; four of them have all rows.
+override WAVES: u32 = 8u;
+override WAVES_OF_TOKENS: u32 = WAVES / 4u;
+// Invocations of a workgroup.
+override SIZE: u32 = WAVES * 32u;
 
 struct Shape {
     rows: u32,
@@ -53,25 +58,32 @@ const Q6_K = 5u;
 
 // Elements from one token or row to the next.
 const LENGTH = 72u;
-var<workgroup> of_x: array<f16, 9216>;
+override OF_X: u32 = TOKENS * LENGTH;
+var<workgroup> of_x: array<f16, OF_X>;
 var<workgroup> of_w: array<f16, 9216>;
 
-// A block of 32 weights as it was loaded: its words, and what its scales are made of.
+// A block of 32 weights as it was loaded.
 struct Block {
     words: array<u32, 16>,
-    factors: vec4<u32>,
+    // Q6_K.
+    high: vec2<u32>,
+    // Q8_0, Q4_0.
     scale: f16,
 }
 
-// Block number `number` of a row; past the end, zeros.
-fn load_block(row: u32, number: u32) -> Block {
+// What the scales of two neighbouring blocks are made of: Q4_K's super-block; of Q6_K four scales and the super-block's.
+struct Factors {
+    words: vec4<u32>,
+    scale: f16,
+}
+
+// Block number `block` of a row.
+fn load_block(row: u32, block: u32) -> Block {
     var loaded: Block;
-    let inside = number < shape.blocks;
-    let block = min(number, shape.blocks - 1u);
     let at = row * shape.blocks + block;
     if (WEIGHTS == F16) {
         for (var i = 0u; i < 4u; i++) {
-            let v = select(vec4<u32>(0u), quants[at * 4u + i], inside);
+            let v = quants[at * 4u + i];
             loaded.words[4u * i] = v.x;
             loaded.words[4u * i + 1u] = v.y;
             loaded.words[4u * i + 2u] = v.z;
@@ -84,7 +96,7 @@ fn load_block(row: u32, number: u32) -> Block {
         // In tiles of 32 blocks, the last of a row with fewer.
         let start = block / 32u * 32u;
         let in_tile = min(shape.blocks - start, 32u);
-        first = (row * shape.blocks + start) * 2u + block % 32u;
+        first = row * shape.blocks * 2u + block + start;
         let v = quants[first + in_tile];
         loaded.words[4] = v.x;
         loaded.words[5] = v.y;
@@ -96,96 +108,158 @@ fn load_block(row: u32, number: u32) -> Block {
     loaded.words[1] = v.y;
     loaded.words[2] = v.z;
     loaded.words[3] = v.w;
-    if (WEIGHTS == Q4_K) {
-        loaded.factors = supers[at / 8u];
-    } else if (WEIGHTS == Q6_K) {
-        loaded.factors = vec4<u32>(highs[at], scale_pairs[at / 2u], 0u);
-        loaded.scale = super_scales[at / 8u];
-    } else {
-        // Only these types have rows with an odd number of blocks.
-        loaded.scale = select(0.0h, scales[at], inside);
+    if (WEIGHTS == Q6_K) {
+        loaded.high = highs[at];
+    } else if (WEIGHTS != Q4_K) {
+        loaded.scale = scales[at];
     }
     return loaded;
 }
 
-// The four bytes of a word.
-fn bytes(word: u32) -> vec4<f32> {
-    return vec4<f32>(vec4<u32>(word, word >> 8u, word >> 16u, word >> 24u) & vec4<u32>(0xffu));
+// The factors of block number `block`, which is even, and of the next.
+fn load_factors(row: u32, block: u32) -> Factors {
+    var loaded: Factors;
+    let super_block = row * (shape.blocks / 8u) + block / 8u;
+    if (WEIGHTS == Q4_K) {
+        loaded.words = supers[super_block];
+    } else if (WEIGHTS == Q6_K) {
+        loaded.words.x = scale_pairs[row * (shape.blocks / 2u) + block / 2u];
+        loaded.scale = super_scales[super_block];
+    }
+    return loaded;
 }
 
-// Elements 4 i to 4 i + 3 of block number `number` of its row.
-fn four_weights(block: Block, number: u32, i: u32) -> vec4<f16> {
-    if (WEIGHTS == F16) {
-        let low = unpack2x16float(block.words[2u * i]);
-        let high = unpack2x16float(block.words[2u * i + 1u]);
-        return vec4<f16>(vec4<f32>(low, high));
-    }
-    let scale = f32(block.scale);
-    if (WEIGHTS == Q8_0) {
-        return vec4<f16>(bytes(block.words[i] ^ 0x80808080u) * scale - 128.0 * scale);
-    }
-    let nibbles = (block.words[i % 4u] >> (i / 4u * 4u)) & 0x0f0f0f0fu;
-    if (WEIGHTS == Q4_0) {
-        return vec4<f16>(bytes(nibbles ^ 0x08080808u) * scale - 8.0 * scale);
-    }
+// Two f16 from their bits.
+fn pair(bits: u32) -> vec2<f16> {
+    return vec2<f16>(unpack2x16float(bits));
+}
+
+// 1024 and the lower two bytes of a word.
+fn two_bytes(word: u32) -> vec2<f16> {
+    return pair((word & 0xffu) | ((word & 0xff00u) << 8u) | 0x64006400u);
+}
+
+// 1024 and the bytes of a word.
+fn four_bytes(word: u32) -> vec4<f16> {
+    return vec4<f16>(two_bytes(word), two_bytes(word >> 16u));
+}
+
+// The scales of the halves of block number `number`; for Q4_K the second is what is taken off. Not `inside`: zeros.
+fn scales_of(block: Block, factors: Factors, number: u32, inside: bool) -> vec2<f16> {
     if (WEIGHTS == Q4_K) {
         let j = number % 8u;
-        let d = unpack2x16float(block.factors.x);
-        let by = ((block.factors.y >> (4u * j)) & 15u) | (((block.factors.w >> (2u * j)) & 3u) << 4u);
-        let less = ((block.factors.z >> (4u * j)) & 15u) | (((block.factors.w >> (16u + 2u * j)) & 3u) << 4u);
-        return vec4<f16>(bytes(nibbles) * (d.x * f32(by)) - d.y * f32(less));
+        let f = factors.words;
+        let by = ((f.y >> (4u * j)) & 15u) | (((f.w >> (2u * j)) & 3u) << 4u);
+        let less = ((f.z >> (4u * j)) & 15u) | (((f.w >> (16u + 2u * j)) & 3u) << 4u);
+        return pair(f.x) * (pair(by | (less << 16u) | 0x64006400u) - 1024.0h);
     }
-    let tops = (select(block.factors.y, block.factors.x, i < 4u) >> (i % 4u * 2u)) & 0x03030303u;
-    let pair = block.factors.z >> (16u * (number % 2u) + 8u * (i / 4u));
-    let of_half = scale * f32(bitcast<i32>(pair << 24u) >> 24u);
-    return vec4<f16>(bytes((nibbles | (tops << 4u)) ^ 0x20202020u) * of_half - 32.0 * of_half);
+    if (WEIGHTS == Q6_K) {
+        let two = factors.words.x >> (16u * (number % 2u));
+        return factors.scale * (two_bytes(two ^ 0x8080u) - 1152.0h);
+    }
+    return vec2<f16>(select(0.0h, block.scale, inside));
 }
 
-@compute @workgroup_size(256)
+// Elements 4 i to 4 i + 3 of a block.
+fn four_weights(block: Block, by: vec2<f16>, i: u32) -> vec4<f16> {
+    if (WEIGHTS == F16) {
+        return vec4<f16>(pair(block.words[2u * i]), pair(block.words[2u * i + 1u]));
+    }
+    if (WEIGHTS == Q8_0) {
+        return (four_bytes(block.words[i] ^ 0x80808080u) - 1152.0h) * by.x;
+    }
+    let word = block.words[i % 4u];
+    if (WEIGHTS == Q6_K) {
+        // Two's complement in six bits: the quant plus 32 with its highest bit turned over.
+        let high = select(block.high.y, block.high.x, i < 4u) ^ 0xaaaaaaaau;
+        let shift = i % 4u * 2u;
+        let tops = select(high >> (shift - 4u), high << (4u - shift), shift < 4u) & 0x30303030u;
+        let bytes = ((word >> (i / 4u * 4u)) & 0x0f0f0f0fu) | tops;
+        return (four_bytes(bytes) - 1056.0h) * select(by.y, by.x, i < 4u);
+    }
+    // Nibbles; Q4_0's in two's complement.
+    let nibbles = select(word, word ^ 0x88888888u, WEIGHTS == Q4_0);
+    let bias = select(0.0h, 8.0h, WEIGHTS == Q4_0);
+    var quant: vec4<f16>;
+    if (i < 4u) {
+        quant = four_bytes(nibbles & 0x0f0f0f0fu) - (1024.0h + bias);
+    } else {
+        // Sixteen times as much, and 1024.
+        quant = four_bytes(nibbles & 0xf0f0f0f0u) * 0.0625h - (64.0h + bias);
+    }
+    if (WEIGHTS == Q4_K) {
+        return quant * by.x - by.y;
+    }
+    return quant * by.x;
+}
+
+// Puts block number `number` as f16 into workgroup memory.
+fn bring(block: Block, factors: Factors, number: u32, inside: bool, start: u32) {
+    let by = scales_of(block, factors, number, inside);
+    for (var i = 0u; i < 8u; i++) {
+        let v = four_weights(block, by, i);
+        let at = start + 4u * i;
+        of_w[at] = v.x;
+        of_w[at + 1u] = v.y;
+        of_w[at + 2u] = v.z;
+        of_w[at + 3u] = v.w;
+    }
+}
+
+@compute @workgroup_size(SIZE)
 fn matmul(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_id) wave: u32,
 ) {
-    // What this invocation brings: a block of a row in each step, and a vector of eight elements of each 32nd token.
+    // What this invocation brings: one of the two blocks of a row in each step, or both, and some vectors of eight elements of x.
     let row = min(group.x * 128u + local % 128u, shape.rows - 1u);
-    let which = local / 128u;
+    let which = wave / 4u;
     let w_at = local % 128u * LENGTH + which * 32u;
     let vector = local % 8u;
     let x_at = local / 8u * LENGTH + vector * 8u;
     let x_start = (group.y * TOKENS + local / 8u) * shape.blocks * 8u;
-    let steps = (shape.blocks + 1u) / 2u;
+    let apart = SIZE / 8u;
+    // The last block, and the first one of the last step. Where a row has an odd number of blocks, there is nothing beside that.
+    let end = shape.blocks - 1u;
+    let last = end / 2u * 2u;
 
     // What this wave multiplies.
     let first_token = wave % WAVES_OF_TOKENS * (TOKENS / WAVES_OF_TOKENS);
-    let first_row = wave / WAVES_OF_TOKENS * (16u * WAVES_OF_TOKENS);
+    let first_row = wave / WAVES_OF_TOKENS * 32u;
     let tiles = TOKENS / WAVES_OF_TOKENS / 16u;
     let stride = shape.stride;
     let y_start = (group.y * TOKENS + first_token) * stride + group.x * 128u + first_row;
     var sums: array<coop_mat16x16<f32, C>, 8>;
     if (shape.add != 0u) {
-        for (var n = 0u; n < WAVES_OF_TOKENS; n++) {
+        for (var n = 0u; n < 2u; n++) {
             for (var m = 0u; m < tiles; m++) {
                 let at = y_start + m * 16u * stride + n * 16u;
-                sums[m * WAVES_OF_TOKENS + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+                sums[m * 2u + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
             }
         }
     }
 
-    var number = which;
-    var block = load_block(row, number);
+    var block = load_block(row, min(which, end));
+    var second_block: Block;
+    if (WAVES == 4u) {
+        second_block = load_block(row, min(1u, end));
+    }
+    var factors = load_factors(row, 0u);
     var tokens: array<vec4<f16>, 8>;
-    for (var i = 0u; i < TOKENS / 32u; i++) {
-        let at = x_start + i * 32u * shape.blocks * 8u + min(vector * 2u, shape.blocks * 8u - 2u);
+    for (var i = 0u; i < TOKENS / apart; i++) {
+        let at = x_start + i * apart * shape.blocks * 8u + min(vector * 2u, shape.blocks * 8u - 2u);
         tokens[2u * i] = x[at];
         tokens[2u * i + 1u] = x[at + 1u];
     }
-    for (var step = 0u; step < steps; step++) {
+    for (var first = 0u; first <= last; first += 2u) {
         workgroupBarrier();
-        for (var i = 0u; i < TOKENS / 32u; i++) {
-            let at = x_at + i * 32u * LENGTH;
-            let low = tokens[2u * i];
-            let high = tokens[2u * i + 1u];
+        // F16 has no scale to be 0 past the end of a row: x is.
+        let inside = WEIGHTS != F16 || first * 8u + vector * 2u < shape.blocks * 8u;
+        for (var i = 0u; i < TOKENS / apart; i++) {
+            let at = x_at + i * apart * LENGTH;
+            let low = select(vec4<f16>(0.0h), tokens[2u * i], inside);
+            let high = select(vec4<f16>(0.0h), tokens[2u * i + 1u], inside);
             of_x[at] = low.x;
             of_x[at + 1u] = low.y;
             of_x[at + 2u] = low.z;
@@ -195,45 +269,43 @@ fn matmul(
             of_x[at + 6u] = high.z;
             of_x[at + 7u] = high.w;
         }
-        for (var i = 0u; i < 8u; i++) {
-            let v = four_weights(block, number, i);
-            let at = w_at + 4u * i;
-            of_w[at] = v.x;
-            of_w[at + 1u] = v.y;
-            of_w[at + 2u] = v.z;
-            of_w[at + 3u] = v.w;
+        if (WAVES == 4u) {
+            bring(block, factors, first, true, w_at);
+            bring(second_block, factors, first + 1u, first < end, w_at + 32u);
+        } else {
+            bring(block, factors, first + which, first + which <= end, w_at);
         }
         workgroupBarrier();
 
         // After the last step its own loads are repeated, for nothing.
-        let next = min(step + 1u, steps - 1u);
-        number = next * 2u + which;
-        block = load_block(row, number);
-        for (var i = 0u; i < TOKENS / 32u; i++) {
-            let at = x_start + i * 32u * shape.blocks * 8u + min(next * 16u + vector * 2u, shape.blocks * 8u - 2u);
+        let next = min(first + 2u, last);
+        if (WAVES == 4u) {
+            block = load_block(row, next);
+            second_block = load_block(row, min(next + 1u, end));
+        } else {
+            block = load_block(row, min(next + which, end));
+        }
+        factors = load_factors(row, next);
+        for (var i = 0u; i < TOKENS / apart; i++) {
+            let at = x_start + i * apart * shape.blocks * 8u + min(next * 8u + vector * 2u, shape.blocks * 8u - 2u);
             tokens[2u * i] = x[at];
             tokens[2u * i + 1u] = x[at + 1u];
         }
 
         for (var k = 0u; k < 64u; k += 16u) {
-            // A wave has as many tiles of rows as there are waves along the tokens: one, then both are the same, or two.
-            let first = coopLoad<coop_mat16x16<f16, B>>(&of_w[first_row * LENGTH + k], LENGTH);
-            let second_row = first_row + 16u * (WAVES_OF_TOKENS - 1u);
-            let second = coopLoad<coop_mat16x16<f16, B>>(&of_w[second_row * LENGTH + k], LENGTH);
+            let b = coopLoad<coop_mat16x16<f16, B>>(&of_w[first_row * LENGTH + k], LENGTH);
+            let below = coopLoad<coop_mat16x16<f16, B>>(&of_w[(first_row + 16u) * LENGTH + k], LENGTH);
             for (var m = 0u; m < tiles; m++) {
                 let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k], LENGTH);
-                let i = m * WAVES_OF_TOKENS;
-                sums[i] = coopMultiplyAdd(a, first, sums[i]);
-                if (WAVES_OF_TOKENS == 2u) {
-                    sums[i + 1u] = coopMultiplyAdd(a, second, sums[i + 1u]);
-                }
+                sums[2u * m] = coopMultiplyAdd(a, b, sums[2u * m]);
+                sums[2u * m + 1u] = coopMultiplyAdd(a, below, sums[2u * m + 1u]);
             }
         }
     }
 
-    for (var n = 0u; n < WAVES_OF_TOKENS; n++) {
+    for (var n = 0u; n < 2u; n++) {
         for (var m = 0u; m < tiles; m++) {
-            let sum = sums[m * WAVES_OF_TOKENS + n];
+            let sum = sums[m * 2u + n];
             let at = y_start + m * 16u * stride + n * 16u;
             coopStoreT(sum, &y[at], stride);
         }

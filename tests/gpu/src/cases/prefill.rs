@@ -119,8 +119,11 @@ fn attention(
     )
 }
 
-/// Bounds: a weight is rounded to f16 once, which for all but Q4_K is done here too, because its exact value has few enough
-/// bits for f32; the products of two f16 are exact in f32, and adding them, in any order, is at most a rounding for each column.
+/// Bounds: a weight of F16, Q8_0 and Q4_0 is its exact value rounded to f16, which is done here too. Of Q6_K and Q4_K the
+/// scale is rounded to f16 as well, and the minimum of Q4_K: two roundings relative to the magnitudes, or, where a scale is
+/// below the smallest normal f16, half the distance of f16s there times the quant, which is at most 32, once more for the
+/// minimum and once for the weight. The products of two f16 are exact in f32, and adding them, in any order, is at most a
+/// rounding for each column.
 fn product(
     inputs: &mut Inputs,
     kernel: &'static str,
@@ -166,27 +169,23 @@ fn product(
     };
     assert_sizes(&launch, &table.buffers(&shape));
 
-    let exact_matrix = elements(weights, &gguf);
-    let matrix: Vec<_> = if weights == Weights::Q4K {
-        exact_matrix
-    } else {
-        exact_matrix
-            .iter()
-            .map(|w| f16::from_f64(*w).to_f64())
-            .collect()
-    };
-    let rounding = if weights == Weights::Q4K {
-        EPS_F16
-    } else {
-        0.0
-    };
+    let rounded = !matches!(weights, Weights::Q4K | Weights::Q6K);
+    let mut matrix = elements(weights, &gguf);
+    if rounded {
+        let round = |w: &mut f64| *w = f16::from_f64(*w).to_f64();
+        matrix.iter_mut().for_each(round);
+    }
+    let (roundings, distances) = if rounded { (0.0, 0.0) } else { (2.0, 34.0) };
     let sizes = magnitudes(weights, &gguf);
     let x: Vec<_> = x.iter().map(|x| x.to_f64()).collect();
     let absolute: Vec<_> = x.iter().map(|x| x.abs()).collect();
     let products = reference::product(&matrix, &x, columns);
     let sizes = reference::product(&sizes, &absolute, columns);
-    let relative = (columns as f64 + 4.0) * EPS + rounding * 1.001;
-    let tiny: f64 = TINY_F16 * absolute.iter().sum::<f64>() / tokens as f64;
+    let relative = (columns as f64 + 4.0) * EPS + roundings * EPS_F16 * 1.001;
+    let tiny: Vec<f64> = absolute
+        .chunks(columns)
+        .map(|x| distances * TINY_F16 * x.iter().sum::<f64>())
+        .collect();
     Case::new(
         format!("{rows}x{columns}, {tokens} tokens"),
         launch,
@@ -200,7 +199,7 @@ fn product(
                 let value = if add { before + product } else { *product };
                 expected.push(Near {
                     value,
-                    bound: size * relative + value.abs() * EPS + tiny,
+                    bound: size * relative + value.abs() * EPS + tiny[i / rows],
                 });
             }
             compare("y", &found, &expected)
