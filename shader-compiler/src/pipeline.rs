@@ -54,7 +54,7 @@ pub const STAGES: &[&str] = &["spirv", "front", "opt", "select", "allocate"];
 /// Names of all passes that [`Options::off`] takes.
 pub fn pass_names() -> impl Iterator<Item = &'static str> {
     let codes = CODE_PASSES.iter().map(|(name, _)| *name);
-    opt::names().chain(["schedule"]).chain(codes)
+    opt::names().chain(["repeats", "schedule"]).chain(codes)
 }
 
 /// Compiles the entry points of a WGSL module. `file` is its name in messages.
@@ -141,6 +141,10 @@ fn stages(
 
     let mut selected = select::select(function)?;
     trace("select", &selected);
+    if !off("repeats") {
+        machine::repeats::run(&mut selected);
+        trace("repeats", &selected);
+    }
     if !off("schedule") {
         machine::schedule::run(&mut selected);
         trace("schedule", &selected);

@@ -42,6 +42,7 @@ mod print;
 #[cfg(test)]
 mod random_functions;
 pub mod release;
+pub mod repeats;
 pub mod schedule;
 pub mod shrink;
 pub mod spans;

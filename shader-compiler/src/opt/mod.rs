@@ -4,6 +4,7 @@
 //! one that broke something, except those that selection relies on (`locals`: no variables remain).
 
 mod address;
+mod alignment;
 mod clean;
 mod contract;
 mod duplicate;

@@ -5,7 +5,8 @@
 //! a dword join first, then dwords. Buffers need dword alignment only; workgroup memory needs the access's own. What is
 //! needed beyond the alignment of the parts must be known of the offset.
 
-use crate::ir::{Access, Binary, Function, Inst, Op, Space, Type, Unary, Value};
+use super::alignment::Alignment;
+use crate::ir::{Access, Function, Inst, Op, Space, Type, Unary, Value};
 
 /// Bytes that one instruction moves at most.
 const MOST: u32 = 16;
@@ -13,12 +14,14 @@ const MOST: u32 = 16;
 /// Joins in every block; true if something was joined.
 pub(super) fn run(function: &mut Function) -> bool {
     let mut changed = false;
+    // Joining makes no new offsets.
+    let alignment = Alignment::of(function);
     for block in 0..function.blocks.len() {
-        while let Some((first, second)) = neighbours(function, block) {
+        while let Some((first, second)) = neighbours(function, &alignment, block) {
             join_loads(function, block, first, second);
             changed = true;
         }
-        while let Some((first, second)) = store_neighbours(function, block) {
+        while let Some((first, second)) = store_neighbours(function, &alignment, block) {
             join_stores(function, block, first, second);
             changed = true;
         }
@@ -79,7 +82,7 @@ fn store_place(op: &Op) -> Option<Place> {
 
 impl Place {
     /// One access in place of this and its upper neighbour, if the machine has it.
-    fn with(self, upper: Self, alignment: impl Fn(Value) -> u32) -> bool {
+    fn with(self, upper: Self, alignment: &Alignment) -> bool {
         let adjacent = self.space == upper.space
             && self.offset == upper.offset
             && self.constant.checked_add(self.bytes) == Some(upper.constant);
@@ -95,8 +98,8 @@ impl Place {
             (false, false) => return true,
         };
         // Three dwords of workgroup memory need the alignment of four: leave those to a later fourth.
-        let aligned =
-            self.constant.is_multiple_of(needed) && alignment(self.offset).is_multiple_of(needed);
+        let aligned = self.constant.is_multiple_of(needed)
+            && alignment.multiple(self.offset).is_multiple_of(needed);
         aligned && bytes != 12
     }
 }
@@ -112,10 +115,8 @@ fn observes(op: &Op, space: Space) -> bool {
 }
 
 /// Two loads that may become one: their places in the block, the earlier in the block first.
-fn neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
+fn neighbours(function: &Function, alignment: &Alignment, block: usize) -> Option<(usize, usize)> {
     let insts = &function.blocks[block].insts;
-    let known = function.definitions();
-    let align = |value| alignment(&known, value);
     for (first, inst) in insts.iter().enumerate() {
         let Some(place) = load_place(&inst.op) else {
             continue;
@@ -130,41 +131,12 @@ fn neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
             let Some(upper) = load_place(&other.op) else {
                 continue;
             };
-            if place.with(upper, align) || upper.with(place, align) {
+            if place.with(upper, alignment) || upper.with(place, alignment) {
                 return Some((first, second));
             }
         }
     }
     None
-}
-
-/// A multiple of this is what the value is: as far as shifts, masks and sums tell.
-fn alignment(known: &[Option<&Inst>], value: Value) -> u32 {
-    1 << trailing(known, value, 8).min(16)
-}
-
-fn trailing(known: &[Option<&Inst>], value: Value, depth: u32) -> u32 {
-    let Some(inst) = known[value.0 as usize] else {
-        return 0;
-    };
-    let Some(deeper) = depth.checked_sub(1) else {
-        return 0;
-    };
-    let of = |value: &Value| trailing(known, *value, deeper);
-    match &inst.op {
-        Op::Const(bits) => (*bits as u32).trailing_zeros(),
-        Op::Binary(Binary::IAdd | Binary::Or | Binary::ISub | Binary::Xor, [a, b]) => {
-            of(a).min(of(b))
-        }
-        Op::Binary(Binary::IMul, [a, b]) => (of(a) + of(b)).min(32),
-        Op::Binary(Binary::And, [a, b]) => of(a).max(of(b)),
-        Op::Binary(Binary::Shl, [a, b]) => match known[b.0 as usize].map(|inst| &inst.op) {
-            Some(Op::Const(count)) => (of(a) + (*count as u32 & 31)).min(32),
-            _ => of(a),
-        },
-        Op::Select([_, a, b]) => of(a).min(of(b)),
-        _ => 0,
-    }
 }
 
 fn join_loads(function: &mut Function, block: usize, first: usize, second: usize) {
@@ -258,10 +230,12 @@ fn split(
     out.push(inst(Op::Join(parts), result));
 }
 
-fn store_neighbours(function: &Function, block: usize) -> Option<(usize, usize)> {
+fn store_neighbours(
+    function: &Function,
+    alignment: &Alignment,
+    block: usize,
+) -> Option<(usize, usize)> {
     let insts = &function.blocks[block].insts;
-    let known = function.definitions();
-    let align = |value| alignment(&known, value);
     for (first, inst) in insts.iter().enumerate() {
         let Some(place) = store_place(&inst.op) else {
             continue;
@@ -271,7 +245,7 @@ fn store_neighbours(function: &Function, block: usize) -> Option<(usize, usize)>
         }
         for (second, other) in insts.iter().enumerate().skip(first + 1) {
             if let Some(upper) = store_place(&other.op)
-                && (place.with(upper, align) || upper.with(place, align))
+                && (place.with(upper, alignment) || upper.with(place, alignment))
             {
                 return Some((first, second));
             }
