@@ -28,6 +28,8 @@ pub(super) struct Node {
     pub(super) waits_for: u32,
     /// Cycles from its issue to the end of the block on the longest path.
     pub(super) height: u32,
+    /// When it may issue at the latest for the block to end as early as its longest path allows.
+    pub(super) latest: u32,
     /// Group of those that pass SCC on.
     pub(super) group: Option<u32>,
     /// Writes SCC.
@@ -378,6 +380,20 @@ impl Graph {
             let below = below.map(|(next, latency)| latency + self.nodes[*next as usize].height);
             let own = cost(&insts[index]).occupies;
             self.nodes[index].height = below.max().unwrap_or(0).max(own);
+        }
+        let mut earliest = vec![0; self.nodes.len()];
+        for index in order.iter().map(|index| *index as usize) {
+            let start = earliest[index];
+            for (next, latency) in &self.nodes[index].after {
+                let next = &mut earliest[*next as usize];
+                *next = (start + latency).max(*next);
+            }
+        }
+        let ends = self.nodes.iter().zip(&earliest);
+        let end = ends.map(|(node, start)| start + node.height).max();
+        let end = end.unwrap_or(0).max(insts.len() as u32);
+        for node in &mut self.nodes {
+            node.latest = end - node.height;
         }
     }
 }

@@ -8,8 +8,10 @@
 //! List scheduling on the dependence graph ([`super::dependence`]), top down: of the instructions that wait for nothing
 //! more, take the one that stalls least and then the one on the longest path to the end of the block. Loads have the longest
 //! paths, so they rise to the top, together, as clauses want them. An instruction that would push the live registers beyond
-//! a limit is put off as long as anything else can be taken. Each block is ordered under several limits; the fastest order
-//! by the model ([`super::latency`]) that keeps within the function's target stands, the given order among them.
+//! a limit is put off as long as anything else can be taken. Taking what stalls least can fill the registers with loads that
+//! are not urgent while the urgent ones wait for their addresses; so there are orders too that put off what takes registers
+//! and has time. Each block is ordered under several limits; the fastest order by the model ([`super::latency`]) that keeps
+//! within the function's target stands, the given order among them.
 //!
 //! Targets are the steps of the occupancy table. More registers let a wave wait less but a SIMD hold fewer waves; waves hide
 //! each other's waiting until its units are busy. So of the steps from the least that is possible on, the one with the least
@@ -46,6 +48,9 @@ const SCALARS: u32 = 80;
 /// Loads in a row after which others have their turn.
 const CLAUSE: u32 = 16;
 
+/// Cycles before the latest time at which what takes registers is issued by an order that is patient.
+const EARLY: u32 = 64;
+
 /// Orders all blocks.
 pub fn run(function: &mut Function) {
     let liveness = Liveness::new(function);
@@ -53,7 +58,7 @@ pub fn run(function: &mut Function) {
     let blocks: Vec<Work> = (0..function.blocks.len())
         .map(|index| Work::new(function, &liveness, &scc, index))
         .collect();
-    let least: Vec<Outcome> = blocks.iter().map(|work| work.order(0)).collect();
+    let least: Vec<Outcome> = blocks.iter().map(|work| work.order(0, false)).collect();
     let fullest = blocks.iter().zip(&least);
     let fullest = fullest.map(|(work, least)| least.most[0].min(work.given().most[0]));
     let fullest = fullest.max().unwrap_or(0);
@@ -210,8 +215,9 @@ impl Work {
         state.outcome()
     }
 
-    /// An order that puts off what would make more than `limit` vector dwords live.
-    fn order(&self, limit: u32) -> Outcome {
+    /// An order that puts off what would make more than `limit` vector dwords live; if `patient`, also what makes more of
+    /// them live before it is time.
+    fn order(&self, limit: u32, patient: bool) -> Outcome {
         let mut state = State::new(self);
         let nodes = &self.graph.nodes;
         let mut ready: Vec<u32> = (0..nodes.len() as u32)
@@ -220,7 +226,8 @@ impl Work {
         let mut left: Vec<u32> = nodes.iter().map(|node| node.waits_for).collect();
         while !ready.is_empty() {
             let allowed = ready.iter().filter(|index| state.allowed(**index));
-            let Some(&best) = allowed.min_by_key(|index| state.rank(**index, limit)) else {
+            let Some(&best) = allowed.min_by_key(|index| state.rank(**index, limit, patient))
+            else {
                 // Two groups wait for each other, which wishes can bring about.
                 return self.given();
             };
@@ -252,7 +259,8 @@ impl Work {
         let limit = target - ROOM;
         let mut all = vec![self.given()];
         for part in [4, 3, 2] {
-            all.push(self.order(limit * part / 4));
+            all.push(self.order(limit * part / 4, false));
+            all.push(self.order(limit * part / 4, true));
         }
         all.push(least.clone());
         let rank = |outcome: &&Outcome| {
@@ -344,7 +352,12 @@ impl<'a> State<'a> {
     }
 
     /// Least is best.
-    fn rank(&self, index: u32, limit: u32) -> (i32, u32, bool, bool, Reverse<u32>, u32) {
+    fn rank(
+        &self,
+        index: u32,
+        limit: u32,
+        patient: bool,
+    ) -> (i32, bool, u32, bool, bool, Reverse<u32>, u32) {
         let growth = self.growth(index);
         let over = |file: usize, limit: u32| {
             let beyond = growth[file] > 0 && self.live[file] as i32 + growth[file] > limit as i32;
@@ -360,9 +373,11 @@ impl<'a> State<'a> {
             .and_then(clause)
             .is_some_and(|class| clause(inst) == Some(class));
         let stall = self.starts(index) - self.now;
-        let height = self.work.graph.nodes[index as usize].height;
+        let node = &self.work.graph.nodes[index as usize];
+        let height = node.height;
         (
             too_many,
+            patient && growth[0] > 0 && node.latest > self.now + EARLY,
             stall,
             !(stall == 0 && self.pairs_with_last(index)),
             !(joins && self.clause < CLAUSE),
