@@ -84,10 +84,13 @@ fn attention_decode(
     // Number of the first query head that shares it.
     let head = (group.x * shape.kv_heads + kv_head) * shape.ratio;
 
-    for (var i = local; i < QUERIES; i += HEAD) {
-        // With fewer query heads than GROUP the last one is taken several times.
-        let g = min(shape.first_head + i / (HEAD / 4u), shape.ratio - 1u);
-        of_queries[i] = queries[(head + g) * (HEAD / 4u) + i % (HEAD / 4u)];
+    for (var n = 0u; n < (GROUP + 3u) / 4u; n++) {
+        let i = n * HEAD + local;
+        if (i < QUERIES) {
+            // With fewer query heads than GROUP the last one is taken several times.
+            let g = min(shape.first_head + i / (HEAD / 4u), shape.ratio - 1u);
+            of_queries[i] = queries[(head + g) * (HEAD / 4u) + i % (HEAD / 4u)];
+        }
     }
     workgroupBarrier();
 

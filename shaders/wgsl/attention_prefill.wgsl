@@ -13,7 +13,7 @@ enable f16;
 
 // Elements of a head, and positions taken at a time: 64 or 128.
 override HEAD: u32 = 128u;
-// Tokens of a workgroup: at most 16.
+// Tokens of a workgroup: a multiple of 4, at most 16.
 override ROWS: u32 = 16u;
 // Invocations in a subgroup.
 override SUBGROUP: u32 = 32u;
@@ -83,7 +83,8 @@ fn attention_prefill(
         most[g] = LOWEST;
     }
 
-    for (var i = local; i < QUERIES; i += HEAD) {
+    for (var n = 0u; n < ROWS / 4u; n++) {
+        let i = n * HEAD + local;
         // With fewer tokens than ROWS the last one is taken several times.
         let token = part.x + min(i / (HEAD / 4u), part.y - 1u);
         of_queries[i] = queries[(token * heads + head) * (HEAD / 4u) + i % (HEAD / 4u)];

@@ -10,6 +10,8 @@ use crate::machine::{Inst, Kind, Operand};
 
 /// More instructions than this are worth a branch around them where no lane may take them.
 const SHORT: usize = 6;
+/// More dwords than this are not copied for a side that does not need it: apart, the copies may vanish.
+const FEW: usize = 4;
 
 impl Flow<'_> {
     pub(super) fn branch(
@@ -48,10 +50,11 @@ impl Flow<'_> {
             }
         };
         let join = self.label();
-        // A side that is but an edge to the end needs no block: its copies may run for both.
+        // A side that is but an edge to the end needs no block: its copies, if they are few, may run for both.
         let trivial = targets.map(|target| self.is_edge(target, end));
         for side in [0, 1] {
-            if trivial[side] && !trivial[1 - side] {
+            let few = || self.copied(block, side, targets[side], end) <= FEW;
+            if trivial[side] && !trivial[1 - side] && few() {
                 self.through(block, side, targets[side], end);
                 self.append(condition);
                 self.go(join);
@@ -152,6 +155,20 @@ impl Flow<'_> {
         let ends = matches!(&data.terminator, Terminator::Jump(to) if Some(to.block) == end);
         let empty = self.selector.code[target.block.index()].insts.is_empty();
         ends && empty && data.parameters.is_empty() && data.loop_.is_none()
+    }
+
+    /// Dwords that are copied on a side that [`Self::is_edge`].
+    fn copied(&self, block: BlockId, side: usize, target: &Target, end: Option<BlockId>) -> usize {
+        let of = |block: BlockId, side: usize| {
+            let edges = &self.selector.code[block.index()].edges;
+            self.copies(&edges[side]).len()
+        };
+        let further = if Some(target.block) == end {
+            0
+        } else {
+            of(target.block, 0)
+        };
+        of(block, side) + further
     }
 
     /// What happens on a side that [`Self::is_edge`].

@@ -11,9 +11,14 @@ use super::{Case, EPS, EPS_F16, Inputs, Near, TINY_F16, compare, exact};
 use crate::device::Launch;
 
 pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
-    for (kernel, head) in [("attention_prefill_64", 64), ("attention_prefill_128", 128)] {
+    for (kernel, head, rows) in [
+        ("attention_prefill_64", 64, 16),
+        ("attention_prefill_128", 128, 16),
+        ("attention_tiles_64", 64, 64),
+        ("attention_tiles_128", 128, 64),
+    ] {
         for (kv_heads, ratio) in [(1, 1), (2, 4)] {
-            cases.push(attention(inputs, kernel, head, kv_heads, ratio));
+            cases.push(attention(inputs, kernel, head, rows, kv_heads, ratio));
         }
     }
     let types = [
@@ -47,23 +52,29 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
     }
 }
 
-/// Chunks of two sequences: the beginning of one, and the middle of another, which ends before its last position.
+/// Chunks of two sequences: the beginning of one, a full part of `most` rows and five more, and the middle of another, which
+/// ends before its last position.
 ///
 /// Bounds: as for single tokens, with a power of two and two roundings more for each HEAD positions; the quotient; f16.
+/// With tiles queries are rounded to f16, which a score feels in full; so are weights, to a rounding or, where they are small
+/// beside the largest, which is half at least in the unit of the sums, to half of f16's least step. Scores may lie 8 above
+/// that unit or, as it is rounded up, 1 further below it than below the largest; the sums are multiplied exactly.
 fn attention(
     inputs: &mut Inputs,
     kernel: &'static str,
     head: usize,
+    most: usize,
     kv_heads: usize,
     ratio: usize,
 ) -> Case {
-    let lengths = [21, 2 * head + 9];
+    let tiles = kernel.starts_with("attention_tiles");
+    let lengths = [most + 5, 2 * head + 9];
     let cache = Cache::new(inputs, &lengths, kv_heads, head);
     let tables = [0, lengths[0].div_ceil(BLOCK)];
     // Sequence and position of each row.
-    let mut rows: Vec<(usize, usize)> = (0..21).map(|position| (0, position)).collect();
+    let mut rows: Vec<(usize, usize)> = (0..most + 5).map(|position| (0, position)).collect();
     rows.extend((2 * head - 3..2 * head + 9).map(|position| (1, position)));
-    let parts = [0u32, 16, 16, 5, 21, 12];
+    let parts = [0, most, most, 5, most + 5, 12].map(|number| number as u32);
     let heads = kv_heads * ratio;
     let scale = std::f32::consts::LOG2_E / (head as f32).sqrt();
     let queries: Vec<_> = inputs
@@ -97,14 +108,23 @@ fn attention(
             let sizes = reference::attend(&query, &keys, &sizes).weighted;
             let spread = found.scores.iter().map(|s| found.largest - s);
             let spread = spread.fold(0.0, f64::max);
-            let doubt = 2.0 * score_bounds(&query, &keys);
+            let mut doubt = 2.0 * score_bounds(&query, &keys);
             let steps = (position / head + 2) as f64;
+            let mut spread = spread;
+            let (mut of_weights, mut lost) = (0.0, 0.0);
+            if tiles {
+                doubt += 2.0 * rounded_queries(&query, &keys);
+                spread = (spread + 1.0).max(8.0);
+                of_weights = EPS_F16;
+                lost = (position + 1) as f64 * 2.0 * TINY_F16 * LARGEST_VALUE;
+            }
             let relative = 2.0 * exp2_bound(spread, doubt)
                 + 2.0 * steps * exp2_bound(spread, 0.0)
+                + of_weights
                 + (position as f64 + 2.0 * steps + 40.0) * EPS;
             for (weighted, size) in found.weighted.iter().zip(&sizes) {
                 let value = weighted / found.sum;
-                let bound = size / found.sum * relative;
+                let bound = size / found.sum * relative + lost;
                 expected.push(Near {
                     value,
                     bound: bound + (value.abs() + bound) * EPS_F16 + TINY_F16,
@@ -117,6 +137,19 @@ fn attention(
         launch,
         move |outputs| compare("out", &outputs.get::<f16>(6)?, &expected),
     )
+}
+
+/// No element of a cache's values is larger.
+const LARGEST_VALUE: f64 = 3.0;
+
+/// How far a score may be off by rounding the query to f16: a rounding of each product, and a step of f16 for what is tiny.
+fn rounded_queries(query: &[f64], keys: &[f64]) -> f64 {
+    let off = |key: &[f64]| -> f64 {
+        let pairs = query.iter().zip(key);
+        let products = pairs.map(|(q, k)| (q * k).abs() * EPS_F16 + k.abs() * TINY_F16);
+        products.sum()
+    };
+    keys.chunks(query.len()).map(off).fold(0.0, f64::max)
 }
 
 /// Bounds: a weight of F16, Q8_0 and Q4_0 is its exact value rounded to f16, which is done here too. Of Q6_K and Q4_K the
