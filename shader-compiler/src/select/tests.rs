@@ -124,6 +124,28 @@ fn wave(declarations: &str, body: &str, input: &[u32; 64]) -> Result<(), String>
     })
 }
 
+/// All lanes leave by the `break` at once, in an iteration that has a mask of lanes waiting at the latch.
+#[test]
+fn a_loop_ends_when_all_lanes_leave_it_together() {
+    let body = "
+        var n = 0u;
+        var odd = 0u;
+        loop {
+            if n >= 4u { break; }
+            if (a & 1u) == 0u {
+                if ((a ^ b) & 1u) == 0u { continue; }
+                odd += a;
+            }
+            continuing {
+                n += 1u;
+                break if arrayLength(&output) == 1u;
+            }
+        }
+        output[lane * 16u] = n;
+        output[lane * 16u + 1u] = odd;";
+    wave("", body, &edges()).unwrap();
+}
+
 /// Numbers at the edges of what there is, in both operands.
 fn edges() -> [u32; 64] {
     const EDGES: [u32; 8] = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX];

@@ -12,8 +12,13 @@ impl Flow<'_> {
         for scope in self.scopes.iter().rev() {
             match scope {
                 Scope::If { saved, .. } => masks.extend(*saved),
-                Scope::Loop { live, .. } if exit == Exit::Break => {
-                    masks.extend(*live);
+                Scope::Loop {
+                    live,
+                    divergent_break,
+                    ..
+                } if exit == Exit::Break => {
+                    // Lanes that leave together leave nobody for whom masks would be needed.
+                    masks.extend(live.filter(|_| *divergent_break));
                     break;
                 }
                 Scope::Loop { .. } if exit == Exit::Continue => break,
@@ -24,6 +29,18 @@ impl Flow<'_> {
             }
         }
         masks
+    }
+
+    /// Whether lanes leave the innermost loop separately.
+    fn breaks_divergently(&self) -> bool {
+        let mut scopes = self.scopes.iter().rev();
+        let innermost = scopes.find_map(|scope| match scope {
+            Scope::Loop {
+                divergent_break, ..
+            } => Some(*divergent_break),
+            Scope::If { .. } => None,
+        });
+        innermost.unwrap_or(false)
     }
 
     /// Where lanes go that leave; those that return go nowhere.
@@ -84,8 +101,11 @@ impl Flow<'_> {
         }
         let in_if = matches!(self.scopes.last(), Some(Scope::If { .. }));
         let others_live = matches!(self.scopes.last(), Some(Scope::Loop { live: Some(_), .. }));
+        // All lanes of the loop: the program counter must go with them, as nobody comes to its latch any more.
+        let together = exit == Exit::Break && !self.breaks_divergently();
         let to = match exit {
             Exit::Return => self.next_part(),
+            Exit::Break if together => landing.unwrap_or(self.end),
             Exit::Break if in_if || others_live => self.next_part(),
             Exit::Continue if in_if => self.next_part(),
             Exit::Break | Exit::Continue => landing.unwrap_or(self.end),
