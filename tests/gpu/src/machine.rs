@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use gfx1100_interpreter::{self as interpreter, Mode, Program, Regions, Report};
+use gfx1100_interpreter::{self as interpreter, Mode, Program, Regions, Report, Strictness};
 use shader_compiler::{CodeObject, Options, descriptor};
 
 use crate::device::{Buffer, Device, Launch, Outputs};
 
 /// Where the argument segment lies.
-const ARGUMENTS: u64 = 1 << 32;
+pub(crate) const ARGUMENTS: u64 = 1 << 32;
 /// From one buffer to the next: so far apart that no access reaches another one by mistake.
 const BUFFERS: u64 = 1 << 36;
 /// Where the code lies.
 const CODE: u64 = 1 << 20;
+/// Steps after which a workgroup counts as caught in a loop: a thousand times what the longest case takes.
+const MAX_STEPS: u64 = 1 << 22;
 
 /// The compiler and the interpreter.
 #[derive(Default)]
@@ -73,20 +75,8 @@ impl Machine {
         immediates: &[u8],
         groups: [u32; 3],
     ) -> Result<(Outputs, Report)> {
-        let mut memory = Regions::new();
-        let mut addresses = Vec::new();
-        for (index, buffer) in buffers.iter().enumerate() {
-            let address = BUFFERS * (index as u64 + 1);
-            memory.add(address, &buffer.bytes).map_err(outside)?;
-            addresses.push(address);
-        }
-        let arguments = arguments(object, buffers, &addresses, immediates, groups);
-        if !arguments.is_empty() {
-            memory.add(ARGUMENTS, &arguments).map_err(outside)?;
-        }
-
-        let program = Program::new(&object.code, CODE, object.vgprs)?;
-        let dispatch = interpreter::Launch {
+        let arguments = arguments(object, buffers, immediates, groups);
+        let launch = interpreter::Launch {
             workgroups: groups,
             workgroup_size: object.workgroup_size,
             arguments: ARGUMENTS,
@@ -98,17 +88,54 @@ impl Machine {
             scratch_bytes: 0,
             mode: Mode::DEFAULT,
         };
-        let options = interpreter::Options::default();
-        let report = interpreter::dispatch(&program, &dispatch, &memory, &options)?;
-        let mut outputs = Vec::new();
-        for (buffer, address) in buffers.iter().zip(addresses) {
-            if buffer.written {
-                let bytes = memory.bytes(address, buffer.bytes.len()).map_err(outside)?;
-                outputs.push((buffer.binding, bytes));
-            }
-        }
-        Ok((Outputs(outputs), report))
+        let all = Strictness::strict();
+        dispatch(
+            &object.code,
+            object.vgprs,
+            &launch,
+            buffers,
+            &arguments,
+            all,
+        )
     }
+}
+
+/// Where buffer `index` of a launch lies.
+pub(crate) fn address(index: usize) -> u64 {
+    BUFFERS * (index as u64 + 1)
+}
+
+/// Runs machine code over buffers and an argument segment to its end.
+pub(crate) fn dispatch(
+    code: &[u8],
+    vgprs: u32,
+    launch: &interpreter::Launch,
+    buffers: &[Buffer],
+    arguments: &[u8],
+    strictness: Strictness,
+) -> Result<(Outputs, Report)> {
+    let mut memory = Regions::new();
+    for (index, buffer) in buffers.iter().enumerate() {
+        memory.add(address(index), &buffer.bytes).map_err(outside)?;
+    }
+    if !arguments.is_empty() {
+        memory.add(ARGUMENTS, arguments).map_err(outside)?;
+    }
+    let program = Program::new(code, CODE, vgprs)?;
+    let options = interpreter::Options {
+        max_steps: MAX_STEPS,
+        strictness,
+        ..interpreter::Options::default()
+    };
+    let report = interpreter::dispatch(&program, launch, &memory, &options)?;
+    let mut outputs = Vec::new();
+    for (index, buffer) in buffers.iter().enumerate() {
+        if buffer.written {
+            let bytes = memory.bytes(address(index), buffer.bytes.len());
+            outputs.push((buffer.binding, bytes.map_err(outside)?));
+        }
+    }
+    Ok((Outputs(outputs), report))
 }
 
 fn outside(fault: interpreter::Fault) -> anyhow::Error {
@@ -135,7 +162,6 @@ impl Device for Machine {
 fn arguments(
     object: &CodeObject,
     buffers: &[Buffer],
-    addresses: &[u64],
     immediates: &[u8],
     groups: [u32; 3],
 ) -> Vec<u8> {
@@ -146,10 +172,11 @@ fn arguments(
         }
     };
     for (n, binding) in object.arguments.bindings.iter().enumerate() {
-        let mut buffers = buffers.iter().zip(addresses);
-        let found = buffers.find(|(buffer, _)| buffer.binding == binding.binding);
-        let words = found.map_or(descriptor(0, 0), |(buffer, address)| {
-            descriptor(*address, buffer.bytes.len() as u32)
+        let found = buffers
+            .iter()
+            .position(|buffer| buffer.binding == binding.binding);
+        let words = found.map_or(descriptor(0, 0), |index| {
+            descriptor(address(index), buffers[index].bytes.len() as u32)
         });
         put(n * 16, &words);
     }

@@ -8,11 +8,16 @@ use super::emit::{Emitter, suffix, ty};
 /// DPP controls whose sequence combines all 16 lanes of a row with each other: quad_perm [1,0,3,2] and [2,3,0,1],
 /// row_half_mirror, row_mirror.
 const BUTTERFLY: [u32; 4] = [0xb1, 0x4e, 0x141, 0x140];
+/// The DPP control of a shift by 0 lanes to the right in each row.
+const ROW_SHIFT_RIGHT: u32 = 0x110;
 
 impl Emitter<'_> {
     pub(super) fn cross_lane(&mut self, op: &Op, result: Type) -> Result<String> {
         match op {
             Op::Subgroup(combine, Scan::Reduce, value) => self.reduce(*combine, *value, result),
+            Op::Subgroup(combine, Scan::Inclusive, value) => {
+                self.inclusive(*combine, *value, result)
+            }
             Op::Shuffle(Shuffle::Xor | Shuffle::Index | Shuffle::Up | Shuffle::Down, value, by) => {
                 self.shuffle(op, *value, *by, result)
             }
@@ -66,12 +71,43 @@ impl Emitter<'_> {
             let other = self.of_word(&other, result);
             sum = self.combine(combine, &sum, &other, result)?;
         }
-        let word = self.bits_of(&sum, result);
-        let other = self.temporary(&format!(
-            "call i32 @llvm.amdgcn.permlanex16.i32(i32 {word}, i32 {word}, i32 1985229328, i32 -19088744, i1 false, i1 false)"
+        // Not permlanex16: LLVM 19 moves that into a branch that fewer lanes take, where the other row is off.
+        let rows = [0, 16].map(|lane| self.read_lane(&sum, lane, result));
+        self.combine(combine, &rows[0], &rows[1], result)
+    }
+
+    fn read_lane(&mut self, value: &str, lane: u32, of: Type) -> String {
+        let word = self.bits_of(value, of);
+        let word = self.temporary(&format!(
+            "call i32 @llvm.amdgcn.readlane.i32(i32 {word}, i32 {lane})"
         ));
-        let other = self.of_word(&other, result);
-        self.combine(combine, &sum, &other, result)
+        self.of_word(&word, of)
+    }
+
+    /// Within rows of 16 by shifts of 1, 2, 4 and 8 lanes, then the first row's last lane to all lanes of the second.
+    fn inclusive(&mut self, combine: Combine, value: Value, result: Type) -> Result<String> {
+        if !matches!(
+            combine,
+            Combine::IAdd | Combine::FAdd | Combine::Or | Combine::UMax
+        ) {
+            bail!("a scan by {combine:?}, whose identity is not 0, has no LLVM form here");
+        }
+        let mut sum = self.name(value);
+        for distance in [1, 2, 4, 8] {
+            let word = self.bits_of(&sum, result);
+            let control = ROW_SHIFT_RIGHT + distance;
+            let other = self.temporary(&format!(
+                "call i32 @llvm.amdgcn.update.dpp.i32(i32 0, i32 {word}, i32 {control}, i32 15, i32 15, i1 true)"
+            ));
+            let other = self.of_word(&other, result);
+            sum = self.combine(combine, &sum, &other, result)?;
+        }
+        let first = self.read_lane(&sum, 15, result);
+        let both = self.combine(combine, &sum, &first, result)?;
+        let lane = self.lane();
+        let second = self.temporary(&format!("icmp ugt i32 {lane}, 15"));
+        let ty = ty(result);
+        Ok(self.temporary(&format!("select i1 {second}, {ty} {both}, {ty} {sum}")))
     }
 
     fn bits_of(&mut self, name: &str, of: Type) -> String {

@@ -45,6 +45,7 @@ impl Module {
             out: String::new(),
             temporaries: 0,
         };
+        let mut bodies = Vec::new();
         for block in function.blocks.iter().flat_map(|block| &block.insts) {
             if let (Op::Const(bits), Some(result)) = (&block.op, block.result) {
                 let text = constant(*bits, function.ty(result));
@@ -53,11 +54,18 @@ impl Module {
         }
         for &block in &graph.order {
             emitter.block(block)?;
+            bodies.push((block, std::mem::take(&mut emitter.out)));
+        }
+        // A phi may name what a later block computes, so phis are written when all names are known.
+        let mut text = String::new();
+        for (block, body) in bodies {
+            let _ = writeln!(text, "b{}:", block.0);
+            text.push_str(&emitter.phis(block)?);
+            text.push_str(&body);
         }
         let arguments = arguments(function);
-        let body = std::mem::take(&mut emitter.out);
         Ok(Self {
-            text: assemble(function, &arguments, &body),
+            text: assemble(function, &arguments, &text),
             arguments,
         })
     }
@@ -175,10 +183,6 @@ impl Emitter<'_> {
     fn block(&mut self, block: BlockId) -> Result<()> {
         let function = self.function;
         let data = &function.blocks[block.index()];
-        let _ = writeln!(self.out, "b{}:", block.0);
-        for (place, parameter) in data.parameters.iter().enumerate() {
-            self.phi(block, place, *parameter);
-        }
         for inst in &data.insts {
             self.inst(inst)?;
         }
@@ -186,26 +190,34 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn phi(&mut self, block: BlockId, place: usize, parameter: Value) {
-        let mut ways = Vec::new();
-        for from in &self.graph.predecessors[block.index()] {
-            if !self.graph.reachable(*from) {
-                continue;
-            }
-            let targets = self.function.blocks[from.index()].terminator.targets();
-            for target in targets.iter().filter(|target| target.block == block) {
-                let way = format!("[ {}, %b{} ]", self.name(target.arguments[place]), from.0);
-                if !ways.contains(&way) {
-                    ways.push(way);
+    /// A phi for each parameter of a block.
+    fn phis(&self, block: BlockId) -> Result<String> {
+        let mut text = String::new();
+        let parameters = &self.function.blocks[block.index()].parameters;
+        for (place, parameter) in parameters.iter().enumerate() {
+            let mut ways: Vec<(BlockId, String)> = Vec::new();
+            for &from in &self.graph.predecessors[block.index()] {
+                let targets = self.function.blocks[from.index()].terminator.targets();
+                for target in targets.iter().filter(|target| target.block == block) {
+                    let way = (from, self.name(target.arguments[place]));
+                    let other = ways.iter().find(|(known, _)| *known == from);
+                    match other {
+                        None if self.graph.reachable(from) => ways.push(way),
+                        Some(other) if *other != way => {
+                            bail!("b{} has two ways to b{} that differ", from.0, block.0)
+                        }
+                        _ => {}
+                    }
                 }
             }
+            let ways = ways
+                .iter()
+                .map(|(from, name)| format!("[ {name}, %b{} ]", from.0));
+            let ways = ways.collect::<Vec<_>>().join(", ");
+            let ty = ty(self.function.ty(*parameter));
+            let _ = writeln!(text, "  %v{} = phi {ty} {ways}", parameter.0);
         }
-        let text = format!(
-            "phi {} {}",
-            ty(self.function.ty(parameter)),
-            ways.join(", ")
-        );
-        let _ = writeln!(self.out, "  %v{} = {text}", parameter.0);
+        Ok(text)
     }
 
     fn terminator(&mut self, block: &Block) {

@@ -9,16 +9,19 @@
 mod arithmetic;
 mod cross_lane;
 mod emit;
+mod execute;
 mod memory;
 mod tiles;
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use shader_compiler::ir;
+use shader_compiler::{front, ir, opt};
+use shaders::Variant;
 use tests::oracles;
 
 pub use emit::{Argument, Module};
+pub use execute::Llvm;
 
 /// What LLVM made of a kernel.
 #[derive(Clone, Debug)]
@@ -29,6 +32,42 @@ pub struct Compiled {
     pub object: Vec<u8>,
     /// What the kernel's argument segment holds, in order.
     pub arguments: Vec<Argument>,
+    /// `@binding` of each buffer.
+    pub bindings: Vec<u32>,
+    /// Invocations per workgroup.
+    pub workgroup_size: [u32; 3],
+}
+
+/// Passes that a variable needs to become values; LLVM has its own for the rest.
+const FOR_VALUES: &[&str] = &[
+    "locals",
+    "expand",
+    "unroll",
+    "simplify",
+    "blocks",
+    "parameters",
+    "unused",
+];
+
+/// Compiles a kernel of the table.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_variant(variant: &Variant) -> Result<Compiled> {
+    let source =
+        shaders::source(variant.file).with_context(|| format!("no file {}", variant.file))?;
+    let overrides = variant.overrides.iter();
+    let overrides: Vec<_> = overrides
+        .map(|(name, value)| ((*name).to_owned(), *value))
+        .collect();
+    let located = |fault: shader_compiler::Fault| fault.locate(variant.file, source);
+    let words = front::spirv(source, &overrides).map_err(located)?;
+    let functions = front::functions(&words, source).map_err(located)?;
+    let mut functions = functions.into_iter().filter(|f| f.name == variant.entry);
+    let mut function = functions.next().context("no such entry point")?;
+    let off = |pass: &str| !FOR_VALUES.contains(&pass);
+    opt::run(&mut function, &off, &mut |_, _| {}).map_err(located)?;
+    compile(&function)
 }
 
 /// Compiles a function of the front end (variables already values, nothing else done) at `-O3`.
@@ -80,5 +119,7 @@ pub fn compile(function: &ir::Function) -> Result<Compiled> {
         assembly,
         object: std::fs::read(place("kernel.o"))?,
         arguments: module.arguments,
+        bindings: function.bindings.iter().map(|b| b.binding).collect(),
+        workgroup_size: function.workgroup_size,
     })
 }
