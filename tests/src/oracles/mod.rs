@@ -5,6 +5,7 @@
 //! that was killed leaves nothing half-made.
 
 mod amd_manual;
+mod blocks;
 mod jinja;
 mod llama_cpp;
 mod logits;
@@ -18,6 +19,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 pub use amd_manual::{ManualCase, ManualResult, amd_manual};
+pub use blocks::llama_cpp_numbers;
 pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
 pub use logits::llama_cpp_logits;
