@@ -178,7 +178,13 @@ fn tidy_blocks(function: &mut Function, keep_latches: bool) -> bool {
     changed
 }
 
+/// The branch of a latch to which lanes continue from nested branches stays, though no lane goes round: without a loop around
+/// them these would leave their structure.
 fn constant_branches(function: &mut Function) -> bool {
+    let graph = Graph::new(function);
+    let several = |latch: BlockId| graph.predecessors[latch.index()].len() > 1;
+    let loops = function.blocks.iter().filter_map(|block| block.loop_);
+    let kept: Vec<Loop> = loops.filter(|loop_| several(loop_.latch)).collect();
     let mut truth = vec![None; function.values.len()];
     for inst in function.blocks.iter().flat_map(|block| &block.insts) {
         if let (Op::Const(bits), Some(result)) = (&inst.op, inst.result) {
@@ -186,7 +192,7 @@ fn constant_branches(function: &mut Function) -> bool {
         }
     }
     let mut changed = false;
-    for block in &mut function.blocks {
+    for (index, block) in function.blocks.iter_mut().enumerate() {
         let Terminator::Branch {
             condition,
             then,
@@ -202,6 +208,10 @@ fn constant_branches(function: &mut Function) -> bool {
             None if then == otherwise => then,
             None => continue,
         };
+        let leaves = |l: &Loop| l.latch.index() == index && l.merge == target.block;
+        if kept.iter().any(leaves) {
+            continue;
+        }
         block.terminator = Terminator::Jump(target.clone());
         changed = true;
     }

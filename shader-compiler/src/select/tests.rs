@@ -146,6 +146,30 @@ fn a_loop_ends_when_all_lanes_leave_it_together() {
     wave("", body, &edges()).unwrap();
 }
 
+/// The optimiser finds that nobody goes round; who continues still needs the loop's structure.
+#[test]
+fn a_loop_that_never_goes_round_keeps_what_continues_in_it() {
+    let body = "
+        var sum = 0u;
+        var n = 0u;
+        loop {
+            if n >= 3u { break; }
+            if (a & 1u) == 0u {
+                sum += 5u;
+                if (b & 1u) == 0u { continue; }
+            } else {
+                sum += b;
+            }
+            sum = sum * 3u;
+            continuing {
+                n += 1u;
+                break if ((n * 0u) & 3u) == 0u;
+            }
+        }
+        output[lane * 16u] = sum;";
+    wave("", body, &edges()).unwrap();
+}
+
 /// Numbers at the edges of what there is, in both operands.
 fn edges() -> [u32; 64] {
     const EDGES: [u32; 8] = [0, 1, 2, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX];
