@@ -15,7 +15,7 @@ pub(crate) const ARGUMENTS: u64 = 1 << 32;
 const BUFFERS: u64 = 1 << 36;
 /// Where the code lies.
 const CODE: u64 = 1 << 20;
-/// Steps after which a workgroup counts as caught in a loop: a thousand times what the longest case takes.
+/// Steps after which a workgroup counts as caught in a loop.
 const MAX_STEPS: u64 = 1 << 22;
 
 /// The compiler and the interpreter.
