@@ -4,6 +4,8 @@
 //! from which the latch can be reached: a block that ends in a `break` counts, because the lanes in it meet the others
 //! only at the merge. Loop-closed form, and who may see a value, are about that.
 
+use std::ops::Range;
+
 use super::{BlockId, Function};
 
 impl BlockId {
@@ -27,8 +29,9 @@ pub struct Graph {
     pub loop_of: Vec<Option<BlockId>>,
     /// Loops around each block, itself counted.
     pub depth: Vec<u32>,
-    /// Position of each block in `order`.
-    position: Vec<usize>,
+    /// The numbers of the blocks that each block dominates, in an order in which they follow each other, its own first;
+    /// empty for unreachable ones.
+    dominated: Vec<Range<usize>>,
 }
 
 impl Graph {
@@ -55,8 +58,9 @@ impl Graph {
             dominator,
             loop_of: vec![None; count],
             depth: vec![0; count],
-            position,
+            dominated: Vec::new(),
         };
+        graph.dominated = graph.dominated_ranges();
         graph.find_loops(function);
         graph
     }
@@ -64,14 +68,33 @@ impl Graph {
     /// Whether every path from the entry to `b` passes `a`.
     #[must_use]
     pub fn dominates(&self, a: BlockId, b: BlockId) -> bool {
-        let mut at = Some(b);
-        while let Some(block) = at {
-            if block == a {
-                return true;
+        a == b || self.dominated[a.index()].contains(&self.dominated[b.index()].start)
+    }
+
+    fn dominated_ranges(&self) -> Vec<Range<usize>> {
+        // How many blocks each dominates; a block comes after its dominator.
+        let mut sizes = vec![1; self.dominator.len()];
+        for block in self.order.iter().rev() {
+            if let Some(from) = self.dominator[block.index()] {
+                sizes[from.index()] += sizes[block.index()];
             }
-            at = self.dominator[block.index()];
         }
-        false
+        let mut ranges = vec![usize::MAX..usize::MAX; sizes.len()];
+        // The first number that is free in the range of each block.
+        let mut free = vec![0; sizes.len()];
+        for block in self.order.iter().map(|block| block.index()) {
+            let start = match self.dominator[block] {
+                Some(from) => {
+                    let start = free[from.index()];
+                    free[from.index()] += sizes[block];
+                    start
+                }
+                None => 0,
+            };
+            ranges[block] = start..start + sizes[block];
+            free[block] = start + 1;
+        }
+        ranges
     }
 
     /// Whether a value of block `a` may be used in block `b` directly: it dominates, and no loop was left between.
@@ -112,7 +135,7 @@ impl Graph {
     /// Whether a block can be reached.
     #[must_use]
     pub fn reachable(&self, block: BlockId) -> bool {
-        self.position[block.index()] != usize::MAX
+        !self.dominated[block.index()].is_empty()
     }
 
     /// The blocks of the loop with this header, the header first, in order.
@@ -233,4 +256,45 @@ fn dominators(
         }
     }
     dominator
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dominance_is_what_removing_a_block_says() {
+        let source = "@group(0) @binding(0) var<storage, read_write> o: array<u32>;
+             @compute @workgroup_size(32)
+             fn main(@builtin(local_invocation_index) i: u32) {
+                 for (var k = 0u; k < o[1]; k++) {
+                     if o[k] == 7 { break; }
+                     if o[k] == 9 { if i == 3u { return; } o[i] *= 2; } else { o[i] += o[k]; }
+                     loop { o[2]++; if o[2] > i { break; } }
+                 }
+                 switch o[i] { case 1u: { o[i] = 4u; } default: {} }
+             }";
+        let function = crate::front::compile(source, &[])
+            .expect("it is valid")
+            .swap_remove(0);
+        let graph = Graph::new(&function);
+        assert!(graph.order.len() > 12, "{function}");
+        let reached_without = |removed: BlockId| {
+            let mut reached = vec![false; function.blocks.len()];
+            let mut work = vec![BlockId(0)];
+            while let Some(block) = work.pop() {
+                if block != removed && !std::mem::replace(&mut reached[block.index()], true) {
+                    let targets = function.blocks[block.index()].terminator.targets();
+                    work.extend(targets.iter().map(|target| target.block));
+                }
+            }
+            reached
+        };
+        for &a in &graph.order {
+            let reached = reached_without(a);
+            for &b in &graph.order {
+                assert_eq!(graph.dominates(a, b), !reached[b.index()], "{a} {b}");
+            }
+        }
+    }
 }
