@@ -242,4 +242,17 @@ fn main() { w[0] = 1u; }";
             "k.wgsl:4:4: needs 80000 bytes of workgroup memory, the machine has 65536"
         );
     }
+
+    #[test]
+    fn matrices_are_not_chosen_when_the_kernel_runs() {
+        let source = "enable f16; enable wgpu_cooperative_matrix; alias T = coop_mat16x16<f32, C>;
+@group(0) @binding(0) var<storage, read_write> o: array<f32>;
+@compute @workgroup_size(32) fn main() {
+    var t: array<T, 4>; var n = u32(o[1]);
+    t[n] = T(); coopStore(t[1], &o[0], 16u);
+}";
+        let message = refused(source, None);
+        let expected = "not supported: the variable `t` is an array of matrices";
+        assert!(message.contains(expected), "{message}");
+    }
 }

@@ -47,7 +47,8 @@ pub(super) fn run(function: &mut Function) -> bool {
     true
 }
 
-/// The variable that keeps a function from being compiled: one indexed by a value that varies, with too many elements.
+/// The variable that keeps a function from being compiled: one indexed by a value that varies, with elements that cannot
+/// be chosen among.
 pub(super) fn remaining(function: &Function) -> Option<&str> {
     let insts = function.blocks.iter().flat_map(|block| &block.insts);
     let mut locals = insts.filter_map(|inst| match inst.op {
@@ -302,8 +303,10 @@ pub(super) fn expand(function: &mut Function) -> bool {
     changed
 }
 
+/// Whether the elements may be chosen among: there are few, and a wave's matrices are not chosen lane by lane.
 fn few(function: &Function, Local(local): Local) -> bool {
-    function.locals[local as usize].len <= MOST_CHOICES
+    let local = &function.locals[local as usize];
+    local.len <= MOST_CHOICES && !matches!(local.ty, Type::Tile(..))
 }
 
 fn push(function: &mut Function, out: &mut Vec<Inst>, op: Op, ty: Type, source: u32) -> Value {

@@ -82,8 +82,8 @@ pub fn run(
     }
     if let Some(name) = locals::remaining(function) {
         return Err(Fault::nowhere(Reason::Unsupported(format!(
-            "the variable `{name}` is an array of more than {} elements with an index that is not constant; write the \
-             loop so that it can be unrolled, or use workgroup memory",
+            "the variable `{name}` is an array of matrices or of more than {} elements with an index that is not \
+             constant; write the loop so that it can be unrolled, or use workgroup memory",
             locals::MOST_CHOICES
         ))));
     }

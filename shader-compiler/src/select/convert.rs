@@ -99,27 +99,19 @@ impl Selector<'_> {
                 let src = self.float(a);
                 self.emit(Isa::V_CVT_F16_F32, dst, &[src]);
             }
-            // Through F32, which holds exactly every integer that does not overflow F16.
-            Unary::F16FromS | Unary::F16FromU => {
-                let op = if unary == Unary::F16FromS {
-                    Isa::V_CVT_F32_I32
-                } else {
-                    Isa::V_CVT_F32_U32
-                };
-                let wide = self.vector_temporary(1);
-                self.emit(op, wide, &[a.into()]);
-                self.emit(Isa::V_CVT_F16_F32, dst, &[wide.into()]);
+            Unary::F16FromS => {
+                self.emit(Isa::V_CVT_F16_I16, dst, &[a.into()]);
             }
-            Unary::SFromF16 | Unary::UFromF16 => {
-                let op = if unary == Unary::SFromF16 {
-                    Isa::V_CVT_I32_F32
-                } else {
-                    Isa::V_CVT_U32_F32
-                };
-                let wide = self.vector_temporary(1);
+            Unary::F16FromU => {
+                self.emit(Isa::V_CVT_F16_U16, dst, &[a.into()]);
+            }
+            Unary::SFromF16 => {
                 let src = self.float(a);
-                self.emit(Isa::V_CVT_F32_F16, wide, &[src]);
-                self.emit(op, dst, &[wide.into()]);
+                self.emit(Isa::V_CVT_I16_F16, dst, &[src]);
+            }
+            Unary::UFromF16 => {
+                let src = self.float(a);
+                self.emit(Isa::V_CVT_U16_F16, dst, &[src]);
             }
             _ => self.broken("a conversion of another type"),
         }

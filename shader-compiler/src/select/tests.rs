@@ -540,3 +540,12 @@ fn sums_of_sums_are_addresses_too() {
     );
     assert_eq!(wave("", &body, &edges()), Ok(()));
 }
+
+#[test]
+fn halves_become_short_integers_as_far_as_those_go() {
+    let body = "let h = f16(f32(bitcast<i32>(a))); let s = i16(bitcast<i32>(b)); let u = u16(b);
+         output[lane] = bitcast<u32>(i32(i16(h))); output[lane + 32u] = u32(u16(h));
+         output[lane + 64u] = bitcast<u32>(f32(f16(s))); output[lane + 96u] = bitcast<u32>(f32(f16(u)));";
+    let declarations = "enable f16; enable wgpu_int16;";
+    assert_eq!(wave(declarations, body, &edges()), Ok(()));
+}
