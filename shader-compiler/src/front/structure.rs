@@ -113,19 +113,21 @@ impl Structure {
 
     /// Rewrites a list. `in_loop`: within the function there is a loop around it, so the function is left by a `break`.
     fn list<'a>(&self, mut rest: Rest<'a>, in_loop: bool) -> Vec<Node<'a>> {
-        // Leaving the function out of a loop is a `break`, which needs no help.
-        let by_guard = |scope: &Scope| !(*scope == FUNCTION && in_loop);
         let mut out = Vec::new();
         while let Some(node) = rest.pop_front() {
-            match node {
-                Node::Inst(_) | Node::SetLeft(_) => out.push(node),
+            let left = match node {
+                Node::Inst(_) | Node::SetLeft(_) => {
+                    out.push(node);
+                    Vec::new()
+                }
                 Node::Return(value) if self.inlined => {
                     out.push(Node::Return(value));
                     rest = [Node::Leave(FUNCTION)].into();
+                    Vec::new()
                 }
                 Node::Leave(scope) => {
                     out.push(Node::SetLeft(scope));
-                    if !by_guard(&scope) {
+                    if !by_guard(scope, in_loop) {
                         out.push(Node::Break);
                     }
                     return out;
@@ -134,87 +136,107 @@ impl Structure {
                     out.push(node);
                     return out;
                 }
-                Node::If {
-                    condition,
-                    mut then,
-                    mut otherwise,
-                } => {
-                    let (a, b) = (self.flow(&then), self.flow(&otherwise));
-                    let mut left: Vec<Scope> = a
-                        .leaves
-                        .into_iter()
-                        .chain(b.leaves)
-                        .filter(by_guard)
-                        .collect();
-                    if !left.is_empty() && (!a.falls || !b.falls) {
-                        let open = if a.falls { &mut then } else { &mut otherwise };
-                        open.extend(rest.drain(..));
-                        left.clear();
-                    }
-                    if !a.falls && !b.falls {
-                        rest.clear();
-                    }
-                    let [then, otherwise] =
-                        [then, otherwise].map(|nodes| self.list(nodes.into(), in_loop));
-                    out.push(Node::If {
-                        condition,
-                        then,
-                        otherwise,
-                    });
-                    if !left.is_empty() {
-                        out.extend(self.guarded(left, rest, in_loop));
-                        return out;
-                    }
+                Node::If { .. } => self.branch(node, &mut rest, in_loop, &mut out),
+                Node::Switch { .. } => self.switch(node, in_loop, &mut out),
+                Node::Loop { .. } => {
+                    self.repeat(node, &mut rest, &mut out);
+                    Vec::new()
                 }
-                Node::Switch {
-                    scope,
-                    selector,
-                    cases,
-                    default,
-                } => {
-                    let parts = cases.iter().map(|(_, nodes)| nodes).chain([&default]);
-                    let left = parts.flat_map(|nodes| self.flow(nodes).leaves);
-                    let left: Vec<Scope> = left.filter(|s| *s != scope && by_guard(s)).collect();
-                    let part = |nodes: Vec<Node<'a>>| self.list(nodes.into(), in_loop);
-                    let cases = cases
-                        .into_iter()
-                        .map(|(literals, nodes)| (literals, part(nodes)))
-                        .collect();
-                    out.push(Node::Switch {
-                        scope,
-                        selector,
-                        cases,
-                        default: part(default),
-                    });
-                    if !left.is_empty() {
-                        out.extend(self.guarded(left, rest, in_loop));
-                        return out;
-                    }
-                }
-                Node::Loop {
-                    body,
-                    continuing,
-                    break_if,
-                } => {
-                    let leaves = self.flow(&body).leaves.contains(&FUNCTION);
-                    out.push(Node::Loop {
-                        body: self.list(body.into(), true),
-                        continuing,
-                        break_if,
-                    });
-                    if leaves {
-                        let condition = Condition::Left(FUNCTION);
-                        let then = vec![Node::Leave(FUNCTION)];
-                        rest.push_front(Node::If {
-                            condition,
-                            then,
-                            otherwise: Vec::new(),
-                        });
-                    }
-                }
+            };
+            if !left.is_empty() {
+                out.extend(self.guarded(left, rest, in_loop));
+                return out;
             }
         }
         out
+    }
+
+    /// Rewrites a branch. The scopes that it may or may not have left, so that a guard must ask; if one side does not go
+    /// on, what follows moves into the other instead.
+    fn branch<'a>(
+        &self,
+        node: Node<'a>,
+        rest: &mut Rest<'a>,
+        in_loop: bool,
+        out: &mut Vec<Node<'a>>,
+    ) -> Vec<Scope> {
+        let Node::If {
+            condition,
+            mut then,
+            mut otherwise,
+        } = node
+        else {
+            return Vec::new();
+        };
+        let (a, b) = (self.flow(&then), self.flow(&otherwise));
+        let leaves = a.leaves.into_iter().chain(b.leaves);
+        let mut left: Vec<Scope> = leaves.filter(|scope| by_guard(*scope, in_loop)).collect();
+        if !left.is_empty() && (!a.falls || !b.falls) {
+            let open = if a.falls { &mut then } else { &mut otherwise };
+            open.extend(rest.drain(..));
+            left.clear();
+        }
+        if !a.falls && !b.falls {
+            rest.clear();
+        }
+        let [then, otherwise] = [then, otherwise].map(|nodes| self.list(nodes.into(), in_loop));
+        out.push(Node::If {
+            condition,
+            then,
+            otherwise,
+        });
+        left
+    }
+
+    /// Rewrites a switch; the scopes around it that it may have left.
+    fn switch<'a>(&self, node: Node<'a>, in_loop: bool, out: &mut Vec<Node<'a>>) -> Vec<Scope> {
+        let Node::Switch {
+            scope,
+            selector,
+            cases,
+            default,
+        } = node
+        else {
+            return Vec::new();
+        };
+        let parts = cases.iter().map(|(_, nodes)| nodes).chain([&default]);
+        let left = parts.flat_map(|nodes| self.flow(nodes).leaves);
+        let left = left.filter(|s| *s != scope && by_guard(*s, in_loop));
+        let left = left.collect();
+        let part = |nodes: Vec<Node<'a>>| self.list(nodes.into(), in_loop);
+        let cases = cases.into_iter();
+        let cases = cases.map(|(literals, nodes)| (literals, part(nodes)));
+        out.push(Node::Switch {
+            scope,
+            selector,
+            cases: cases.collect(),
+            default: part(default),
+        });
+        left
+    }
+
+    /// Rewrites a loop; what follows it asks first whether the function was left in it.
+    fn repeat<'a>(&self, node: Node<'a>, rest: &mut Rest<'a>, out: &mut Vec<Node<'a>>) {
+        let Node::Loop {
+            body,
+            continuing,
+            break_if,
+        } = node
+        else {
+            return;
+        };
+        if self.flow(&body).leaves.contains(&FUNCTION) {
+            rest.push_front(Node::If {
+                condition: Condition::Left(FUNCTION),
+                then: vec![Node::Leave(FUNCTION)],
+                otherwise: Vec::new(),
+            });
+        }
+        out.push(Node::Loop {
+            body: self.list(body.into(), true),
+            continuing,
+            break_if,
+        });
     }
 
     /// The rest of a list, run only if none of the scopes `left` was left.
@@ -222,20 +244,23 @@ impl Structure {
         let mut nodes = self.list(rest, in_loop);
         left.sort_unstable();
         left.dedup();
-        for scope in left
-            .into_iter()
-            .filter(|_| !nodes.is_empty())
-            .collect::<Vec<_>>()
-        {
-            let condition = Condition::Left(scope);
+        if nodes.is_empty() {
+            return nodes;
+        }
+        for scope in left {
             nodes = vec![Node::If {
-                condition,
+                condition: Condition::Left(scope),
                 then: Vec::new(),
                 otherwise: nodes,
             }];
         }
         nodes
     }
+}
+
+/// Whether it takes a guard to leave the scope: leaving the function out of a loop is a `break`, which needs no help.
+fn by_guard(scope: Scope, in_loop: bool) -> bool {
+    !(scope == FUNCTION && in_loop)
 }
 
 /// The scopes that branches ask whether they were left.

@@ -12,8 +12,8 @@
 //! - A value that is defined in a loop and used after it is passed as a parameter of the loop's merge block (loop-closed
 //!   form), because lanes leave a loop at different times.
 //!
-//! Index arithmetic: the byte offset of a memory access is a u32 whose computation does not wrap; the buffer is smaller
-//! than 4 GiB. That is a rule of our dialect, and lets constants move into the instruction's offset field.
+//! Index arithmetic: the byte offset of a memory access is a u32 whose computation does not wrap, in no part of a sum; the
+//! buffer is smaller than 4 GiB. That is a rule of our dialect: it lets the parts of a sum move into the instruction's fields.
 
 pub mod divergence;
 pub mod eval;
