@@ -4,7 +4,9 @@
 //! with a bound on the difference; [`device`] is the seam behind which they run: as WGSL through [`vulkan`], or as our machine
 //! code in the interpreter, [`machine`].
 
+pub mod campaign;
 pub mod cases;
+pub mod deadline;
 pub mod device;
 pub mod llvm;
 pub mod machine;

@@ -4,14 +4,19 @@
 //! the WGSL means. wgpu checks every access against the bounds of its buffer.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use wgpu::util::DeviceExt;
 
+use crate::deadline::within;
 use crate::device::{Buffer, Device, Launch, Outputs};
 
 /// Where Debian puts the description of Mesa's software Vulkan.
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
+
+/// How long a kernel may take; the slowest case takes a second on software Vulkan.
+const ANSWER: Duration = Duration::from_secs(120);
 
 /// A Vulkan device.
 pub struct Vulkan {
@@ -31,7 +36,7 @@ impl Vulkan {
     pub fn new() -> Result<Self> {
         let real = std::env::var("INFERNEL_VULKAN").is_ok_and(|value| value == "gpu");
         if !real {
-            install_lavapipe()?;
+            install()?;
         }
         pollster::block_on(Self::open(real))
     }
@@ -231,13 +236,19 @@ impl Device for Vulkan {
             groups,
             ..
         } = launch;
-        self.run_source(
-            source,
-            variant.entry,
-            &constants,
-            buffers,
-            immediates,
-            *groups,
+        within(
+            ANSWER,
+            &format!("{}, on {},", self.name(), launch.kernel),
+            || {
+                self.run_source(
+                    source,
+                    variant.entry,
+                    &constants,
+                    buffers,
+                    immediates,
+                    *groups,
+                )
+            },
         )
         .context(variant.file)
     }
@@ -259,7 +270,10 @@ fn layout_entry(buffer: &Buffer) -> wgpu::BindGroupLayoutEntry {
 }
 
 /// Installs Mesa's software Vulkan if it is missing.
-fn install_lavapipe() -> Result<()> {
+///
+/// # Errors
+/// If it cannot be installed.
+pub fn install() -> Result<()> {
     if !Path::new(LAVAPIPE).exists() {
         qemu::setup::install(&["mesa-vulkan-drivers", "libvulkan1"]).context(
             "software Vulkan is missing (apt-get install mesa-vulkan-drivers libvulkan1)",

@@ -1,64 +1,99 @@
-//! Loops in assembly text, LLVM's or ACO's: labels end in a colon, branches name them.
+//! Loops of machine code, whoever made it.
 
-use std::collections::HashMap;
+use anyhow::{Result, anyhow};
+use gfx1100_isa::{Class, Inst, Rigor, decode};
 
-/// The instructions of a kernel, as far as its loops need them.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    /// Instructions in all.
-    count: usize,
-    /// First and last instruction of each loop: from the label that a branch goes back to, to that branch.
-    loops: Vec<(usize, usize)>,
+/// What a loop does in one pass through all of its blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Loop {
+    /// Instructions.
+    pub(crate) instructions: u32,
+    /// Matrix products.
+    pub(crate) wmma: u32,
+    /// Bytes per lane that its vector instructions load from memory.
+    pub(crate) bytes: u32,
 }
 
-impl Listing {
-    /// Reads a listing. Directives, comments and what follows the end of the code are passed over.
-    pub(crate) fn of(text: &str) -> Self {
-        let mut listing = Self::default();
-        let mut labels = HashMap::new();
-        for line in text.lines() {
-            let line = line.split(';').next().unwrap_or_default();
-            if let Some(label) = line.trim().strip_suffix(':') {
-                labels.insert(label.to_owned(), listing.count);
-                continue;
-            }
-            let mut words = line.split_whitespace();
-            let Some(name) = words.next() else { continue };
-            if !line.starts_with(char::is_whitespace)
-                || !name.starts_with(|c: char| c.is_ascii_lowercase())
-            {
-                continue;
-            }
-            let branches = name.starts_with("s_branch") || name.starts_with("s_cbranch");
-            if let Some(start) = words
-                .next()
-                .filter(|_| branches)
-                .and_then(|label| labels.get(label))
-            {
-                listing.extend_loop(*start);
-            }
-            listing.count += 1;
-        }
-        listing
-    }
+/// An instruction by its place in dwords, and what it is if our table has it.
+type Placed = (usize, Option<Inst>);
 
-    /// A branch at the current place goes back to `start`: several to one label are one loop.
-    fn extend_loop(&mut self, start: usize) {
-        match self.loops.iter_mut().find(|(first, _)| *first == start) {
-            Some((_, last)) => *last = self.count,
-            None => self.loops.push((start, self.count)),
-        }
+/// The instructions of machine code.
+///
+/// # Errors
+/// If a dword is no instruction of our table.
+pub(crate) fn instructions(code: &[u32]) -> Result<Vec<Placed>> {
+    let mut insts = Vec::new();
+    let mut at = 0;
+    while at < code.len() {
+        let (inst, length) = decode(&code[at..], Rigor::Lenient)
+            .map_err(|error| anyhow!("dword {at}, {:#010x}: {error}", code[at]))?;
+        insts.push((at, Some(inst)));
+        at += length;
     }
+    Ok(insts)
+}
 
-    /// Instructions of the deepest loop; of several, of the longest.
-    pub(crate) fn inner_loop(&self) -> u32 {
-        let contains = |outer: &(usize, usize), inner: &(usize, usize)| {
-            outer.0 <= inner.0 && inner.1 <= outer.1
+/// The instructions of a listing that has each on a line, and behind a semicolon its dwords in hexadecimal, as RADV's has.
+pub(crate) fn listed(text: &str) -> Vec<Placed> {
+    let mut insts = Vec::new();
+    let mut at = 0;
+    for line in text.lines() {
+        let Some((_, words)) = line.rsplit_once(';') else {
+            continue;
         };
-        let depth = |l: &(usize, usize)| self.loops.iter().filter(|o| contains(o, l)).count();
-        let sizes = self.loops.iter().map(|l| (depth(l), l.1 - l.0 + 1));
-        sizes.max().map_or(0, |(_, size)| size as u32)
+        let words = words.split_whitespace();
+        let words: Result<Vec<u32>, _> = words.map(|word| u32::from_str_radix(word, 16)).collect();
+        if let Ok(words) = words {
+            insts.push((
+                at,
+                decode(&words, Rigor::Lenient).ok().map(|(inst, _)| inst),
+            ));
+            at += words.len();
+        }
     }
+    insts
+}
+
+/// Loops of some code that hold no other loop.
+pub(crate) fn leaves(insts: &[Placed]) -> Vec<Loop> {
+    let mut loops: Vec<(usize, usize)> = Vec::new();
+    for (index, (at, inst)) in insts.iter().enumerate() {
+        let Some(inst) = inst.as_ref().filter(|i| i.op.row().class == Class::Branch) else {
+            continue;
+        };
+        let target = *at as i64 + 1 + i64::from(inst.imm as i16);
+        let Some(start) = insts[..=index].iter().position(|i| i.0 as i64 == target) else {
+            continue;
+        };
+        // Several branches to one place are one loop.
+        match loops.iter_mut().find(|(first, _)| *first == start) {
+            Some((_, last)) => *last = index,
+            None => loops.push((start, index)),
+        }
+    }
+    let holds = |outer: &(usize, usize), inner: &(usize, usize)| {
+        outer != inner && outer.0 <= inner.0 && inner.1 <= outer.1
+    };
+    let leaves = loops.iter().filter(|l| !loops.iter().any(|o| holds(l, o)));
+    leaves
+        .map(|(first, last)| sum(&insts[*first..=*last]))
+        .collect()
+}
+
+fn sum(insts: &[Placed]) -> Loop {
+    let mut sum = Loop::default();
+    for (_, inst) in insts {
+        sum.instructions += 1;
+        let Some(row) = inst.as_ref().map(|inst| inst.op.row()) else {
+            continue;
+        };
+        match row.class {
+            Class::Wmma => sum.wmma += 1,
+            Class::VmemLoad => sum.bytes += u32::from(row.bytes),
+            _ => {}
+        }
+    }
+    sum
 }
 
 /// The number behind `name` in LLVM's comments: `; NumVgprs: 12` or `; codeLenInByte = 364`.
@@ -76,20 +111,32 @@ pub(crate) fn comment(text: &str, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gfx1100_isa::assemble_words;
 
     #[test]
-    fn the_deepest_loop_is_the_inner_one() {
-        let text = "k:\n\ts_mov_b32 s0, 0\n.LBB0_1: ; outer\n\tv_nop\n.LBB0_2:\n\tv_nop\n\tv_nop\n\ts_cbranch_scc1 .LBB0_2\n\
-                    \t.p2align 6\n\ts_cbranch_scc0 .LBB0_1\n\ts_endpgm\n";
-        assert_eq!(Listing::of(text).inner_loop(), 3);
-        assert_eq!(Listing::of("a:\n\ts_endpgm\n").inner_loop(), 0);
+    fn loops_that_hold_no_other_are_found() {
+        let text = "s_mov_b32 s0, 0\nv_nop\nglobal_load_b128 v[0:3], v4, s[2:3]\nv_nop\ns_cbranch_scc1 65532\n\
+                    s_cbranch_scc0 65529\ns_endpgm";
+        let code = assemble_words(text).expect("it is valid");
+        let found = leaves(&instructions(&code).expect("it decodes"));
+        let expected = Loop {
+            instructions: 3,
+            wmma: 0,
+            bytes: 16,
+        };
+        assert_eq!(found, [expected]);
+        let end = instructions(&code[code.len() - 1..]);
+        assert_eq!(leaves(&end.expect("it decodes")), []);
     }
 
     #[test]
-    fn comments_tell_numbers() {
+    fn comments_and_listings_are_read() {
         let text = "; codeLenInByte = 364\n; NumVgprs: 12\n";
         assert_eq!(comment(text, "NumVgprs"), Some(12));
         assert_eq!(comment(text, "codeLenInByte"), Some(364));
         assert_eq!(comment(text, "Occupancy"), None);
+        let text = "BB0:\n\ts_mov_b32 s0, 0x10 ; be8000ff 00000010\n\ts_endpgm ; bfb00000\n";
+        let found: Vec<usize> = listed(text).iter().map(|(at, _)| *at).collect();
+        assert_eq!(found, [0, 2]);
     }
 }

@@ -1,178 +1,97 @@
 //! `cargo compilers`: our code for every kernel beside that of LLVM 19 and of Mesa's ACO, as a table.
 //!
 //! The same work for all three: ACO gets the SPIR-V that our front end gets; LLVM gets our SSA form before our optimiser has
-//! touched it, but for variables becoming values (`gpu_tests::llvm`). Counted is what each one emits, by reading its assembly.
+//! touched it, but for variables becoming values (`gpu_tests::llvm`). Counted is what each one emits, by decoding it.
 
 mod aco;
+mod figures;
 mod listing;
 mod mesa;
+mod table;
 
 use anyhow::{Context, Result, bail};
 use gpu_tests::llvm;
-use listing::Listing;
-use shader_compiler::{Options, compile, front, ir, opt};
-use shaders::{VARIANTS, Variant};
+use shaders::VARIANTS;
 
 const HELP: &str = "\
-cargo compilers [NAME...]
+cargo compilers [NAME...]             the table, or the rows of these kernels
+cargo compilers --write FILE          put the whole table between the marks in FILE
+cargo compilers --check FILE [NAME..] is FILE's table true? Our numbers of all kernels, all numbers of those named
+cargo compilers --show llvm|aco NAME  their assembly
 
-A row for each kernel (or each named): instructions in the innermost loop, bytes of code and VGPRs of our compiler, of LLVM 19
-and of Mesa's ACO (whose VGPRs are rounded up to what the hardware allocates), and our innermost loop over the best of theirs.
-Installs llvm-19, and unpacks Mesa 25 from Debian's backports beside the build.
+A row: instructions of the inner loop, VGPRs and bytes of code of our compiler, of LLVM 19 and of Mesa's ACO (whose VGPRs are
+rounded up to what the hardware allocates), and our inner loop over the best of theirs. Compared is our longest loop that
+holds no other with theirs that does the same work in a pass: as many matrix products, else as many bytes loaded. \"4 x 22\":
+four passes of theirs do the work of one of ours; \"90 : 2\": a pass of theirs does that of two; \"-\": they have no such
+loop. Installs llvm-19, and unpacks Mesa 25 from Debian's backports beside the build.
 
-    cargo compilers
     cargo compilers matvec_q8_0_1
+    cargo compilers --write README.md
 ";
-
-/// Passes that a variable needs to become values; LLVM has its own for the rest.
-const FOR_VALUES: &[&str] = &[
-    "locals",
-    "expand",
-    "unroll",
-    "simplify",
-    "blocks",
-    "parameters",
-    "unused",
-];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["aco", entry_point, file] => return aco_child(entry_point, file),
+        ["aco", entry_point, file] => aco_child(entry_point, file),
         ["--help" | "-h", ..] => {
             print!("{HELP}");
-            return Ok(());
+            Ok(())
         }
-        _ => {}
-    }
-    if let Some(unknown) = words.iter().find(|word| shaders::variant(word).is_none()) {
-        bail!("there is no kernel {unknown:?}; `cargo shaders -- list` names them");
-    }
-    println!(
-        "| kernel | inner loop: ours / LLVM / ACO | of the best | bytes: ours / LLVM / ACO | VGPRs: ours / LLVM / ACO |"
-    );
-    println!("| --- | --- | --- | --- | --- |");
-    for variant in VARIANTS {
-        if words.is_empty() || words.contains(&variant.name) {
-            println!("{}", row(variant));
+        ["--show", who, name] => show(who, name),
+        ["--write", file] => table::write(file),
+        ["--check", file, ref names @ ..] => {
+            known(names)?;
+            table::check(file, names)
+        }
+        ref names => {
+            known(names)?;
+            print!("{}", table::HEAD);
+            for variant in VARIANTS {
+                if names.is_empty() || names.contains(&variant.name) {
+                    println!("{}", table::row(variant)?);
+                }
+            }
+            Ok(())
         }
     }
+}
+
+/// Fails with the first name that is no kernel's.
+fn known(names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| shaders::variant(name).is_none()) {
+        None => Ok(()),
+        Some(unknown) => {
+            bail!("there is no kernel {unknown:?}; `cargo shaders -- list` names them")
+        }
+    }
+}
+
+/// Prints the code of another compiler for a kernel.
+fn show(who: &str, name: &str) -> Result<()> {
+    known(&[name])?;
+    let variant = shaders::variant(name).context("it is known")?;
+    let text = match who {
+        "llvm" => llvm::compile_variant(variant)?.assembly,
+        "aco" => {
+            let answer = figures::aco_answer(variant)?;
+            let assembly = answer["assembly"].as_str();
+            assembly.context("RADV gave no assembly")?.to_owned()
+        }
+        _ => bail!("--show takes llvm or aco, not {who:?}"),
+    };
+    print!("{text}");
     Ok(())
 }
 
 /// What `mesa` starts this program for.
 fn aco_child(entry_point: &str, file: &str) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
-    let (words, _) = bytes.as_chunks();
-    let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
-    println!("{}", aco::compile(&words, entry_point)?);
+    println!("{}", aco::compile(&words(&bytes), entry_point)?);
     Ok(())
 }
 
-/// What is compared.
-#[derive(Clone, Copy)]
-struct Figures {
-    inner_loop: u32,
-    bytes: u32,
-    vgprs: u32,
-}
-
-fn row(variant: &Variant) -> String {
-    let results = [ours(variant), theirs_llvm(variant), theirs_aco(variant)];
-    let column = |of: fn(&Figures) -> u32| {
-        let one = |result: &Result<Figures>| match result {
-            Ok(figures) => of(figures).to_string(),
-            Err(_) => "-".into(),
-        };
-        results.iter().map(one).collect::<Vec<_>>().join(" / ")
-    };
-    let best = results[1..]
-        .iter()
-        .flatten()
-        .map(|f| f.inner_loop)
-        .filter(|n| *n > 0)
-        .min();
-    let ratio = match (&results[0], best) {
-        (Ok(ours), Some(best)) if ours.inner_loop > 0 => {
-            format!("{:.2}", f64::from(ours.inner_loop) / f64::from(best))
-        }
-        _ => "-".into(),
-    };
-    for (who, result) in ["our compiler", "LLVM", "ACO"].iter().zip(&results) {
-        if let Err(error) = result {
-            eprintln!("{}: {who}: {error:#}", variant.name);
-        }
-    }
-    format!(
-        "| {} | {} | {ratio} | {} | {} |",
-        variant.name,
-        column(|f| f.inner_loop),
-        column(|f| f.bytes),
-        column(|f| f.vgprs)
-    )
-}
-
-fn overrides(variant: &Variant) -> Vec<(String, f64)> {
-    let overrides = variant.overrides.iter();
-    overrides
-        .map(|(name, value)| ((*name).to_owned(), *value))
-        .collect()
-}
-
-fn source(variant: &Variant) -> Result<&'static str> {
-    shaders::source(variant.file).with_context(|| format!("no file {}", variant.file))
-}
-
-fn ours(variant: &Variant) -> Result<Figures> {
-    let mut options = Options {
-        overrides: overrides(variant),
-        entry_point: Some(variant.entry),
-        ..Options::default()
-    };
-    let objects = compile(source(variant)?, variant.file, &mut options)?;
-    let object = objects.first().context("compiling gave no kernel")?;
-    Ok(Figures {
-        inner_loop: object.statistics.inner_loop,
-        bytes: object.code_bytes,
-        vgprs: object.vgprs,
-    })
-}
-
-fn theirs_llvm(variant: &Variant) -> Result<Figures> {
-    let source = source(variant)?;
-    let located = |fault: shader_compiler::Fault| fault.locate(variant.file, source);
-    let words = front::spirv(source, &overrides(variant)).map_err(located)?;
-    let functions = front::functions(&words, source).map_err(located)?;
-    let mut functions = functions.into_iter().filter(|f| f.name == variant.entry);
-    let mut function: ir::Function = functions.next().context("no such entry point")?;
-    let off = |pass: &str| !FOR_VALUES.contains(&pass);
-    opt::run(&mut function, &off, &mut |_, _| {}).map_err(located)?;
-    let compiled = llvm::compile(&function)?;
-    let number = |name: &str| listing::comment(&compiled.assembly, name);
-    Ok(Figures {
-        inner_loop: Listing::of(&compiled.assembly).inner_loop(),
-        bytes: number("codeLenInByte").context("llc-19 tells no code size")?,
-        vgprs: number("NumVgprs").context("llc-19 tells no VGPRs")?,
-    })
-}
-
-fn theirs_aco(variant: &Variant) -> Result<Figures> {
-    let source = source(variant)?;
-    let words = front::spirv(source, &overrides(variant))
-        .map_err(|fault| fault.locate(variant.file, source))?;
-    let answer = mesa::compile(&words, variant.entry)?;
-    let number = |name: &str| {
-        let number = answer["statistics"][name].as_u64();
-        let number = number.with_context(|| format!("RADV tells no {name:?}"))?;
-        Ok::<u32, anyhow::Error>(u32::try_from(number)?)
-    };
-    let assembly = answer["assembly"]
-        .as_str()
-        .context("RADV gave no assembly")?;
-    Ok(Figures {
-        inner_loop: Listing::of(assembly).inner_loop(),
-        bytes: number("Code size")?,
-        vgprs: number("VGPRs")?,
-    })
+fn words(bytes: &[u8]) -> Vec<u32> {
+    let (words, _) = bytes.as_chunks();
+    words.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
