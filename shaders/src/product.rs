@@ -10,6 +10,8 @@ pub struct Product {
     pub weights: Weights,
     /// Tokens of a workgroup.
     pub tokens: usize,
+    /// The activations are padded to a multiple of this many tokens.
+    pub granule: usize,
     /// It is of `matmul.wgsl`: the activations are f16 and `y` is padded.
     pub matmul: bool,
 }
@@ -42,6 +44,8 @@ pub struct ProductBuffer {
 const TILE: usize = 1024;
 /// Rows of a workgroup of `matmul.wgsl`.
 const MATMUL_ROWS: usize = 128;
+/// Tokens of one.
+const MATMUL_TOKENS: usize = 128;
 
 impl Product {
     /// What the kernel multiplies, if it is such a kernel.
@@ -60,9 +64,12 @@ impl Product {
             "matmul" => (Weights::ALL[constant("WEIGHTS")?], true),
             _ => return None,
         };
+        let granule = constant(if matmul { "GRANULE" } else { "TOKENS" })?;
+        let tokens = if matmul { MATMUL_TOKENS } else { granule };
         Some(Self {
             weights,
-            tokens: constant("TOKENS")?,
+            tokens,
+            granule,
             matmul,
         })
     }
@@ -112,7 +119,7 @@ impl Product {
     #[must_use]
     pub fn buffers(&self, shape: &ProductShape) -> [Option<ProductBuffer>; 7] {
         let planes = self.weights.plane_bytes(shape.columns);
-        let padded = shape.tokens.next_multiple_of(self.tokens);
+        let padded = shape.tokens.next_multiple_of(self.granule);
         let plane_bindings: [u32; 4] = match (self.matmul, self.weights) {
             (false, _) => [0, 1, 5, 6],
             (true, Weights::Q4K) => [0, 2, 0, 0],

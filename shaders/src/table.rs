@@ -91,16 +91,16 @@ const Q8_0: Overrides = &[("WEIGHTS", 2.0)];
 const Q4_0: Overrides = &[("WEIGHTS", 3.0)];
 const Q4_K: Overrides = &[("WEIGHTS", 4.0)];
 const Q6_K: Overrides = &[("WEIGHTS", 5.0)];
-const F16_TOKENS_32: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
-const F16_TOKENS_128: Overrides = &[("WEIGHTS", 1.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
-const Q8_0_TOKENS_32: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
-const Q8_0_TOKENS_128: Overrides = &[("WEIGHTS", 2.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
-const Q4_0_TOKENS_32: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
-const Q4_0_TOKENS_128: Overrides = &[("WEIGHTS", 3.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
-const Q4_K_TOKENS_32: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
-const Q4_K_TOKENS_128: Overrides = &[("WEIGHTS", 4.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
-const Q6_K_TOKENS_32: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 32.0), ("WAVES", 4.0)];
-const Q6_K_TOKENS_128: Overrides = &[("WEIGHTS", 5.0), ("TOKENS", 128.0), ("WAVES", 8.0)];
+const F16_BY_32: Overrides = &[("WEIGHTS", 1.0), ("GRANULE", 32.0)];
+const F16_BY_128: Overrides = &[("WEIGHTS", 1.0), ("GRANULE", 128.0)];
+const Q8_0_BY_32: Overrides = &[("WEIGHTS", 2.0), ("GRANULE", 32.0)];
+const Q8_0_BY_128: Overrides = &[("WEIGHTS", 2.0), ("GRANULE", 128.0)];
+const Q4_0_BY_32: Overrides = &[("WEIGHTS", 3.0), ("GRANULE", 32.0)];
+const Q4_0_BY_128: Overrides = &[("WEIGHTS", 3.0), ("GRANULE", 128.0)];
+const Q4_K_BY_32: Overrides = &[("WEIGHTS", 4.0), ("GRANULE", 32.0)];
+const Q4_K_BY_128: Overrides = &[("WEIGHTS", 4.0), ("GRANULE", 128.0)];
+const Q6_K_BY_32: Overrides = &[("WEIGHTS", 5.0), ("GRANULE", 32.0)];
+const Q6_K_BY_128: Overrides = &[("WEIGHTS", 5.0), ("GRANULE", 128.0)];
 
 /// Every kernel.
 #[rustfmt::skip]
@@ -135,16 +135,16 @@ pub const VARIANTS: &[Variant] = &[
     variant("embedding_q4_0", "embedding.wgsl", "embedding", Q4_0, "rows of an embedding in Q4_0"),
     variant("embedding_q4_k", "embedding.wgsl", "embedding", Q4_K, "rows of an embedding in Q4_K"),
     variant("embedding_q6_k", "embedding.wgsl", "embedding", Q6_K, "rows of an embedding in Q6_K"),
-    variant("matmul_f16_32", "matmul.wgsl", "matmul", F16_TOKENS_32, "product of F16 weights with many tokens, 32 at a time"),
-    variant("matmul_f16_128", "matmul.wgsl", "matmul", F16_TOKENS_128, "product of F16 weights with many tokens, 128 at a time"),
-    variant("matmul_q4_0_32", "matmul.wgsl", "matmul", Q4_0_TOKENS_32, "product of Q4_0 weights with many tokens, 32 at a time"),
-    variant("matmul_q4_0_128", "matmul.wgsl", "matmul", Q4_0_TOKENS_128, "product of Q4_0 weights with many tokens, 128 at a time"),
-    variant("matmul_q4_k_32", "matmul.wgsl", "matmul", Q4_K_TOKENS_32, "product of Q4_K weights with many tokens, 32 at a time"),
-    variant("matmul_q4_k_128", "matmul.wgsl", "matmul", Q4_K_TOKENS_128, "product of Q4_K weights with many tokens, 128 at a time"),
-    variant("matmul_q6_k_32", "matmul.wgsl", "matmul", Q6_K_TOKENS_32, "product of Q6_K weights with many tokens, 32 at a time"),
-    variant("matmul_q6_k_128", "matmul.wgsl", "matmul", Q6_K_TOKENS_128, "product of Q6_K weights with many tokens, 128 at a time"),
-    variant("matmul_q8_0_32", "matmul.wgsl", "matmul", Q8_0_TOKENS_32, "product of Q8_0 weights with many tokens, 32 at a time"),
-    variant("matmul_q8_0_128", "matmul.wgsl", "matmul", Q8_0_TOKENS_128, "product of Q8_0 weights with many tokens, 128 at a time"),
+    variant("matmul_f16_32", "matmul.wgsl", "matmul", F16_BY_32, "product of F16 weights with many tokens, a multiple of 32"),
+    variant("matmul_f16_128", "matmul.wgsl", "matmul", F16_BY_128, "product of F16 weights with many tokens, a multiple of 128"),
+    variant("matmul_q4_0_32", "matmul.wgsl", "matmul", Q4_0_BY_32, "product of Q4_0 weights with many tokens, a multiple of 32"),
+    variant("matmul_q4_0_128", "matmul.wgsl", "matmul", Q4_0_BY_128, "product of Q4_0 weights with many tokens, a multiple of 128"),
+    variant("matmul_q4_k_32", "matmul.wgsl", "matmul", Q4_K_BY_32, "product of Q4_K weights with many tokens, a multiple of 32"),
+    variant("matmul_q4_k_128", "matmul.wgsl", "matmul", Q4_K_BY_128, "product of Q4_K weights with many tokens, a multiple of 128"),
+    variant("matmul_q6_k_32", "matmul.wgsl", "matmul", Q6_K_BY_32, "product of Q6_K weights with many tokens, a multiple of 32"),
+    variant("matmul_q6_k_128", "matmul.wgsl", "matmul", Q6_K_BY_128, "product of Q6_K weights with many tokens, a multiple of 128"),
+    variant("matmul_q8_0_32", "matmul.wgsl", "matmul", Q8_0_BY_32, "product of Q8_0 weights with many tokens, a multiple of 32"),
+    variant("matmul_q8_0_128", "matmul.wgsl", "matmul", Q8_0_BY_128, "product of Q8_0 weights with many tokens, a multiple of 128"),
     variant("matvec_f16_1", "matvec_f16.wgsl", "matvec_f16", TOKENS_1, "product of F16 weights with one token"),
     variant("matvec_f16_2", "matvec_f16.wgsl", "matvec_f16", TOKENS_2, "product of F16 weights with two tokens"),
     variant("matvec_f16_4", "matvec_f16.wgsl", "matvec_f16", TOKENS_4, "product of F16 weights with four tokens"),

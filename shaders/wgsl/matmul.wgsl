@@ -1,30 +1,31 @@
 // Products of weights with many tokens, for prompts: y[t][r] (+)= sum over k of w[r][k] * x[t][k], by cooperative matrices.
 //
-// A workgroup of WAVES waves has a tile of TOKENS tokens and 128 rows of weights. In steps of 64 columns it puts its tokens'
-// f16 activations and its rows' weights, made f16, into workgroup memory; then each wave multiplies its part of the tile,
-// TOKENS / WAVES_OF_TOKENS tokens and 32 rows, 16 columns at a time, with f32 sums. While it does, the loads of the next step
-// are under way. Rows of workgroup memory are 72 elements long: 36 dwords, so that no two of eight neighbouring lanes with 16
-// bytes each meet in a bank.
+// A workgroup of eight waves has a tile of 128 tokens and 128 rows of weights. In steps of 64 columns it puts its tokens' f16
+// activations and its rows' weights, made f16, into workgroup memory; then each wave multiplies a part of the tile, 16 columns
+// at a time, with f32 sums. While it does, the loads of the next step are under way. Rows of workgroup memory are 72 elements
+// long: 36 dwords, so that no two of eight neighbouring lanes with 16 bytes each meet in a bank.
+//
+// There are two ways to share the tile out. With GRANULE 128 a wave has 64 tokens and 32 rows, which needs the fewest loads.
+// With GRANULE 32 it has all tokens and 16 rows, and leaves out those past the last: few tokens take less time, as far as
+// loading and converting the weights lets them.
 //
 // A weight is made from its quant, a byte b, by way of 1024 + b, whose bits in f16 are 0x6400 + b: less a constant, which is
 // exact, times the scale, which rounds once. The scales of Q4_K and Q6_K are products and rounded to f16 themselves, as is the
 // minimum of Q4_K.
 //
 // Weights: the planes of matvec_*.wgsl; x [tokens][columns] f16 and y [tokens][stride] f32, both with as many tokens as are a
-// multiple of TOKENS, and y with as many columns as are a multiple of 128: what lies beyond the last is computed like the rest.
-// Dispatch: (ceil(rows / 128), ceil(tokens / TOKENS), 1).
+// multiple of GRANULE, and y with as many columns as are a multiple of 128: what lies beyond the last is computed like the rest.
+// The size of x says how many tokens there are.
+// Dispatch: (ceil(rows / 128), ceil(tokens / 128), 1).
 enable f16;
 enable wgpu_cooperative_matrix;
 
 // Type of the weights: 1 F16, 2 Q8_0, 3 Q4_0, 4 Q4_K, 5 Q6_K.
 override WEIGHTS: u32 = 3u;
-// Tokens of a workgroup: 128 or 32.
-override TOKENS: u32 = 128u;
-// Waves of a workgroup, 8 or 4; four of them have all rows.
-override WAVES: u32 = 8u;
-override WAVES_OF_TOKENS: u32 = WAVES / 4u;
-// Invocations of a workgroup.
-override SIZE: u32 = WAVES * 32u;
+// The number of tokens is a multiple of this, 128 or 32.
+override GRANULE: u32 = 128u;
+// Tiles of 16 rows that a wave has.
+override ROWS: u32 = select(1u, 2u, GRANULE == 128u);
 
 struct Shape {
     rows: u32,
@@ -58,8 +59,7 @@ const Q6_K = 5u;
 
 // Elements from one token or row to the next.
 const LENGTH = 72u;
-override OF_X: u32 = TOKENS * LENGTH;
-var<workgroup> of_x: array<f16, OF_X>;
+var<workgroup> of_x: array<f16, 9216>;
 var<workgroup> of_w: array<f16, 9216>;
 
 // A block of 32 weights as it was loaded.
@@ -206,60 +206,85 @@ fn bring(block: Block, factors: Factors, number: u32, inside: bool, start: u32) 
     }
 }
 
-@compute @workgroup_size(SIZE)
+@compute @workgroup_size(256)
 fn matmul(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
     @builtin(subgroup_id) wave: u32,
 ) {
-    // What this invocation brings: one of the two blocks of a row in each step, or both, and some vectors of eight elements of x.
+    // What this invocation brings: one of the two blocks of a row in each step, and a vector of eight elements of each 32nd
+    // token; of tokens that are not there, those of the last that are.
+    let tokens = arrayLength(&x) / (shape.blocks * 8u) - group.y * 128u;
     let row = min(group.x * 128u + local % 128u, shape.rows - 1u);
     let which = wave / 4u;
     let w_at = local % 128u * LENGTH + which * 32u;
     let vector = local % 8u;
     let x_at = local / 8u * LENGTH + vector * 8u;
-    let x_start = (group.y * TOKENS + local / 8u) * shape.blocks * 8u;
-    let apart = SIZE / 8u;
+    let x_start = (group.y * 128u + local / 8u) * shape.blocks * 8u;
     // The last block, and the first one of the last step. Where a row has an odd number of blocks, there is nothing beside that.
     let end = shape.blocks - 1u;
     let last = end / 2u * 2u;
 
-    // What this wave multiplies.
-    let first_token = wave % WAVES_OF_TOKENS * (TOKENS / WAVES_OF_TOKENS);
-    let first_row = wave / WAVES_OF_TOKENS * 32u;
-    let tiles = TOKENS / WAVES_OF_TOKENS / 16u;
+    // What this wave multiplies: tiles of 16 tokens, at least so many, and its rows.
+    let least = min(GRANULE / 16u, 4u);
+    let more_than_32 = (GRANULE == 32u) & (tokens > 32u);
+    let more_than_64 = (GRANULE == 32u) & (tokens > 64u);
+    let more_than_96 = (GRANULE == 32u) & (tokens > 96u);
+    let first_token = wave % ROWS * 64u;
+    let first_row = wave / ROWS * (16u * ROWS);
     let stride = shape.stride;
-    let y_start = (group.y * TOKENS + first_token) * stride + group.x * 128u + first_row;
+    let y_start = (group.y * 128u + first_token) * stride + group.x * 128u + first_row;
     var sums: array<coop_mat16x16<f32, C>, 8>;
     if (shape.add != 0u) {
-        for (var n = 0u; n < 2u; n++) {
-            for (var m = 0u; m < tiles; m++) {
+        for (var m = 0u; m < least; m++) {
+            for (var n = 0u; n < ROWS; n++) {
                 let at = y_start + m * 16u * stride + n * 16u;
-                sums[m * 2u + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+                sums[m * ROWS + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+            }
+        }
+        if (more_than_32) {
+            for (var m = 2u; m < 4u; m++) {
+                for (var n = 0u; n < ROWS; n++) {
+                    let at = y_start + m * 16u * stride + n * 16u;
+                    sums[m * ROWS + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+                }
+            }
+        }
+        if (more_than_64) {
+            for (var m = 4u; m < 6u; m++) {
+                for (var n = 0u; n < ROWS; n++) {
+                    let at = y_start + m * 16u * stride + n * 16u;
+                    sums[m * ROWS + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+                }
+            }
+        }
+        if (more_than_96) {
+            for (var m = 6u; m < 8u; m++) {
+                for (var n = 0u; n < ROWS; n++) {
+                    let at = y_start + m * 16u * stride + n * 16u;
+                    sums[m * ROWS + n] = coopLoadT<coop_mat16x16<f32, C>>(&y[at], stride);
+                }
             }
         }
     }
 
     var block = load_block(row, min(which, end));
-    var second_block: Block;
-    if (WAVES == 4u) {
-        second_block = load_block(row, min(1u, end));
-    }
     var factors = load_factors(row, 0u);
-    var tokens: array<vec4<f16>, 8>;
-    for (var i = 0u; i < TOKENS / apart; i++) {
-        let at = x_start + i * apart * shape.blocks * 8u + min(vector * 2u, shape.blocks * 8u - 2u);
-        tokens[2u * i] = x[at];
-        tokens[2u * i + 1u] = x[at + 1u];
+    var vectors: array<vec4<f16>, 8>;
+    for (var i = 0u; i < 4u; i++) {
+        let token = select(i * 32u, min(i * 32u, tokens - 32u), GRANULE == 32u);
+        let at = x_start + token * shape.blocks * 8u + min(vector * 2u, shape.blocks * 8u - 2u);
+        vectors[2u * i] = x[at];
+        vectors[2u * i + 1u] = x[at + 1u];
     }
     for (var first = 0u; first <= last; first += 2u) {
         workgroupBarrier();
         // F16 has no scale to be 0 past the end of a row: x is.
         let inside = WEIGHTS != F16 || first * 8u + vector * 2u < shape.blocks * 8u;
-        for (var i = 0u; i < TOKENS / apart; i++) {
-            let at = x_at + i * apart * LENGTH;
-            let low = select(vec4<f16>(0.0h), tokens[2u * i], inside);
-            let high = select(vec4<f16>(0.0h), tokens[2u * i + 1u], inside);
+        for (var i = 0u; i < 4u; i++) {
+            let at = x_at + i * 32u * LENGTH;
+            let low = select(vec4<f16>(0.0h), vectors[2u * i], inside);
+            let high = select(vec4<f16>(0.0h), vectors[2u * i + 1u], inside);
             of_x[at] = low.x;
             of_x[at + 1u] = low.y;
             of_x[at + 2u] = low.z;
@@ -269,45 +294,99 @@ fn matmul(
             of_x[at + 6u] = high.z;
             of_x[at + 7u] = high.w;
         }
-        if (WAVES == 4u) {
-            bring(block, factors, first, true, w_at);
-            bring(second_block, factors, first + 1u, first < end, w_at + 32u);
-        } else {
-            bring(block, factors, first + which, first + which <= end, w_at);
-        }
+        bring(block, factors, first + which, first + which <= end, w_at);
         workgroupBarrier();
 
         // After the last step its own loads are repeated, for nothing.
         let next = min(first + 2u, last);
-        if (WAVES == 4u) {
-            block = load_block(row, next);
-            second_block = load_block(row, min(next + 1u, end));
-        } else {
-            block = load_block(row, min(next + which, end));
-        }
+        block = load_block(row, min(next + which, end));
         factors = load_factors(row, next);
-        for (var i = 0u; i < TOKENS / apart; i++) {
-            let at = x_start + i * apart * shape.blocks * 8u + min(next * 8u + vector * 2u, shape.blocks * 8u - 2u);
-            tokens[2u * i] = x[at];
-            tokens[2u * i + 1u] = x[at + 1u];
+        for (var i = 0u; i < 4u; i++) {
+            let token = select(i * 32u, min(i * 32u, tokens - 32u), GRANULE == 32u);
+            let at = x_start + token * shape.blocks * 8u + min(next * 8u + vector * 2u, shape.blocks * 8u - 2u);
+            vectors[2u * i] = x[at];
+            vectors[2u * i + 1u] = x[at + 1u];
         }
 
-        for (var k = 0u; k < 64u; k += 16u) {
-            let b = coopLoad<coop_mat16x16<f16, B>>(&of_w[first_row * LENGTH + k], LENGTH);
-            let below = coopLoad<coop_mat16x16<f16, B>>(&of_w[(first_row + 16u) * LENGTH + k], LENGTH);
-            for (var m = 0u; m < tiles; m++) {
-                let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k], LENGTH);
-                sums[2u * m] = coopMultiplyAdd(a, b, sums[2u * m]);
-                sums[2u * m + 1u] = coopMultiplyAdd(a, below, sums[2u * m + 1u]);
+        var b: array<coop_mat16x16<f16, B>, 8>;
+        for (var k = 0u; k < 4u; k++) {
+            for (var n = 0u; n < ROWS; n++) {
+                let at = (first_row + n * 16u) * LENGTH + k * 16u;
+                b[k * ROWS + n] = coopLoad<coop_mat16x16<f16, B>>(&of_w[at], LENGTH);
+            }
+        }
+        for (var k = 0u; k < 4u; k++) {
+            for (var m = 0u; m < least; m++) {
+                let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k * 16u], LENGTH);
+                for (var n = 0u; n < ROWS; n++) {
+                    sums[m * ROWS + n] = coopMultiplyAdd(a, b[k * ROWS + n], sums[m * ROWS + n]);
+                }
+            }
+        }
+        if (more_than_32) {
+            for (var k = 0u; k < 4u; k++) {
+                for (var m = 2u; m < 4u; m++) {
+                    let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k * 16u], LENGTH);
+                    for (var n = 0u; n < ROWS; n++) {
+                        sums[m * ROWS + n] = coopMultiplyAdd(a, b[k * ROWS + n], sums[m * ROWS + n]);
+                    }
+                }
+            }
+        }
+        if (more_than_64) {
+            for (var k = 0u; k < 4u; k++) {
+                for (var m = 4u; m < 6u; m++) {
+                    let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k * 16u], LENGTH);
+                    for (var n = 0u; n < ROWS; n++) {
+                        sums[m * ROWS + n] = coopMultiplyAdd(a, b[k * ROWS + n], sums[m * ROWS + n]);
+                    }
+                }
+            }
+        }
+        if (more_than_96) {
+            for (var k = 0u; k < 4u; k++) {
+                for (var m = 6u; m < 8u; m++) {
+                    let a = coopLoadT<coop_mat16x16<f16, A>>(&of_x[(first_token + m * 16u) * LENGTH + k * 16u], LENGTH);
+                    for (var n = 0u; n < ROWS; n++) {
+                        sums[m * ROWS + n] = coopMultiplyAdd(a, b[k * ROWS + n], sums[m * ROWS + n]);
+                    }
+                }
             }
         }
     }
 
-    for (var n = 0u; n < 2u; n++) {
-        for (var m = 0u; m < tiles; m++) {
-            let sum = sums[m * 2u + n];
+    for (var m = 0u; m < least; m++) {
+        for (var n = 0u; n < ROWS; n++) {
+            let sum = sums[m * ROWS + n];
             let at = y_start + m * 16u * stride + n * 16u;
             coopStoreT(sum, &y[at], stride);
+        }
+    }
+    if (more_than_32) {
+        for (var m = 2u; m < 4u; m++) {
+            for (var n = 0u; n < ROWS; n++) {
+                let sum = sums[m * ROWS + n];
+                let at = y_start + m * 16u * stride + n * 16u;
+                coopStoreT(sum, &y[at], stride);
+            }
+        }
+    }
+    if (more_than_64) {
+        for (var m = 4u; m < 6u; m++) {
+            for (var n = 0u; n < ROWS; n++) {
+                let sum = sums[m * ROWS + n];
+                let at = y_start + m * 16u * stride + n * 16u;
+                coopStoreT(sum, &y[at], stride);
+            }
+        }
+    }
+    if (more_than_96) {
+        for (var m = 6u; m < 8u; m++) {
+            for (var n = 0u; n < ROWS; n++) {
+                let sum = sums[m * ROWS + n];
+                let at = y_start + m * 16u * stride + n * 16u;
+                coopStoreT(sum, &y[at], stride);
+            }
         }
     }
 }

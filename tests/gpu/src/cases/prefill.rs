@@ -33,20 +33,24 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
             .iter()
             .filter(|v| v.name.starts_with(name));
         for variant in kernels {
-            // Rows, columns, tiles of tokens, and whether the product is added.
-            for (rows, columns, tiles, add) in [(128, 256, 1, false), (208, 1280, 2, true)] {
+            // Rows, columns, granules of tokens, and whether the product is added.
+            let mut shapes = vec![(128, 256, 1, false), (208, 1280, 2, true)];
+            if variant.name.ends_with("_32") {
+                shapes.extend([(48, 256, 4, true), (16, 256, 7, false)]);
+            }
+            for (rows, columns, granules, add) in shapes {
                 cases.push(product(
                     inputs,
                     variant.name,
                     weights,
                     rows,
                     columns,
-                    tiles,
+                    granules,
                     add,
                 ));
             }
             if matches!(weights, Weights::Q8_0 | Weights::Q4_0 | Weights::F16) {
-                cases.push(product(inputs, variant.name, weights, 16, 96, 1, false));
+                cases.push(product(inputs, variant.name, weights, 16, 96, 3, false));
             }
         }
     }
@@ -163,11 +167,12 @@ fn product(
     weights: Weights,
     rows: usize,
     columns: usize,
-    tiles: usize,
+    granules: usize,
     add: bool,
 ) -> Case {
-    let width = if kernel.ends_with("_128") { 128 } else { 32 };
-    let tokens = tiles * width;
+    let table = shaders::variant(kernel).and_then(shaders::Product::of);
+    let table = table.expect("the kernel is a product");
+    let tokens = granules * table.granule;
     let stride = rows.next_multiple_of(128);
     let gguf = random_rows(inputs, weights, rows * columns);
     let planes = planes(weights, &gguf, columns);
@@ -177,8 +182,6 @@ fn product(
         .map(f16::from_f32)
         .collect();
     let before = inputs.floats(tokens * stride, 1.0);
-    let table = shaders::variant(kernel).and_then(shaders::Product::of);
-    let table = table.expect("the kernel is a product");
     let shape = shaders::ProductShape {
         rows,
         columns,
