@@ -1,0 +1,391 @@
+//! The card: blocks put together, and the accesses of the bus led to them.
+
+use std::sync::Arc;
+
+use amdgpu_registers::{Info, Ip, Register, nbif};
+
+use crate::clock::{ACCESS_NS, Clock};
+use crate::fabric::{Block, Event, Fabric, Scope};
+use crate::fault::{FaultKind, Faults};
+use crate::gfx::Gfx;
+use crate::gmc::Gmc;
+use crate::hdp::Hdp;
+use crate::host::HostMemory;
+use crate::ih::Ih;
+use crate::journal::{Access, Journal, Place};
+use crate::nbio::Nbio;
+use crate::pci::Pci;
+use crate::psp::Psp;
+use crate::register_file::{At, RegisterFile};
+use crate::rule::{Level, Violation, rules};
+use crate::sdma::Sdma;
+use crate::smu::Smu;
+use crate::vram::Vram;
+
+rules! { Nbio:
+    UNKNOWN_REGISTER, "unknown-register", "only registers that are known to exist are accessed",
+        "the tables of amdgpu-registers hold what Linux and tinygrad access";
+    REGISTER_WIDTH, "register-width", "registers are accessed as aligned dwords",
+        "BAR5 is a 32-bit register aperture; Linux and tinygrad access it by dwords only";
+}
+
+/// The whole model.
+pub struct Card {
+    pub(crate) fabric: Fabric,
+    pub(crate) pci: Pci,
+    pub(crate) hdp: Hdp,
+    pub(crate) nbio: Nbio,
+    pub(crate) psp: Psp,
+    pub(crate) smu: Smu,
+    pub(crate) ih: Ih,
+    pub(crate) gmc: Gmc,
+    pub(crate) gfx: Gfx,
+    pub(crate) sdma: Sdma,
+    /// The rule that stopped the card. From then on it is off the bus.
+    stopped: Option<Violation>,
+    /// It left the bus, as the fault asked for.
+    removed: bool,
+}
+
+impl Card {
+    /// A card as firmware leaves a posted one: PSP waits in its bootloader.
+    ///
+    /// # Errors
+    /// If the process may not have the address space for video memory.
+    pub fn new(level: Level, host: Arc<dyn HostMemory>) -> std::io::Result<Self> {
+        let fabric = Fabric {
+            level,
+            registers: RegisterFile::new(),
+            vram: Vram::new()?,
+            host,
+            clock: Clock::default(),
+            journal: Journal::default(),
+            faults: Faults::default(),
+            events: Vec::new(),
+            tolerated: std::collections::BTreeMap::new(),
+            bus_master: false,
+        };
+        let mut card = Self {
+            fabric,
+            pci: Pci::new(),
+            hdp: Hdp::default(),
+            nbio: Nbio::default(),
+            psp: Psp::default(),
+            smu: Smu::default(),
+            ih: Ih::default(),
+            gmc: Gmc::default(),
+            gfx: Gfx::default(),
+            sdma: Sdma::default(),
+            stopped: None,
+            removed: false,
+        };
+        card.fabric.events.push(Event::Reset(Scope::Card));
+        card.settle()?;
+        Ok(card)
+    }
+
+    /// The rule that stopped the card, if one did.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Violation> {
+        self.stopped.as_ref()
+    }
+
+    /// The last accesses.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.fabric.journal
+    }
+
+    /// Rules that were broken as real cards let pass, with how often.
+    pub fn tolerated(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.fabric
+            .tolerated
+            .iter()
+            .map(|(name, times)| (*name, *times))
+    }
+
+    /// The faults that are to come.
+    pub fn faults(&mut self) -> &mut Faults {
+        &mut self.fabric.faults
+    }
+
+    fn off_the_bus(&mut self) -> bool {
+        self.removed |= self.fabric.faults.happens(FaultKind::Removal);
+        self.removed || self.stopped.is_some()
+    }
+
+    fn stop(&mut self, violation: Violation) {
+        if self.stopped.is_none() {
+            self.stopped = Some(violation);
+        }
+    }
+
+    /// Lets blocks act on what others told, until there is nothing more to tell.
+    fn settle(&mut self) -> std::io::Result<()> {
+        while !self.fabric.events.is_empty() {
+            for event in std::mem::take(&mut self.fabric.events) {
+                if event == Event::Reset(Scope::Card) {
+                    self.fabric.vram.clear()?;
+                    self.fabric.registers.reset(|_| true);
+                    self.hdp = Hdp::default();
+                }
+                let fabric = &mut self.fabric;
+                let blocks: [&mut dyn Block; 6] = [
+                    &mut self.nbio,
+                    &mut self.psp,
+                    &mut self.smu,
+                    &mut self.gmc,
+                    &mut self.ih,
+                    &mut self.sdma,
+                ];
+                let mut results = blocks
+                    .into_iter()
+                    .map(|block| block.event(event, fabric))
+                    .collect::<Vec<_>>();
+                results.push(self.gfx.event(event, fabric));
+                for violation in results.into_iter().filter_map(Result::err) {
+                    self.stop(violation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a register by its dword address, from BAR5 or an indirect window.
+    pub fn register_read(&mut self, dword: u32) -> u32 {
+        if self.off_the_bus() {
+            return u32::MAX;
+        }
+        self.fabric.clock.pass(ACCESS_NS);
+        let found = self.fabric.registers.find(dword);
+        let result = match found {
+            Some((at, info)) => self.read(at, info, dword),
+            None => self
+                .fabric
+                .broken(UNKNOWN_REGISTER, format_args!("read of dword {dword:#x}"))
+                .map(|()| 0),
+        };
+        let place = found.map_or(Place::Unknown(dword), |(at, info)| {
+            Place::Register(named(at, info))
+        });
+        let value = result.unwrap_or_else(|violation| {
+            self.stop(violation);
+            u32::MAX
+        });
+        self.fabric
+            .journal
+            .note(self.fabric.clock.ns(), place, Access::Read, value.into());
+        self.after();
+        value
+    }
+
+    /// Writes a register by its dword address, from BAR5 or an indirect window.
+    pub fn register_write(&mut self, dword: u32, value: u32) {
+        if self.off_the_bus() {
+            return;
+        }
+        self.fabric.clock.pass(ACCESS_NS);
+        let found = self.fabric.registers.find(dword);
+        let place = found.map_or(Place::Unknown(dword), |(at, info)| {
+            Place::Register(named(at, info))
+        });
+        self.fabric
+            .journal
+            .note(self.fabric.clock.ns(), place, Access::Write, value.into());
+        let result = match found {
+            Some((at, info)) => self.write(at, info, value),
+            None if self.nbio.is_hdp_flush(dword, &self.fabric) => {
+                self.hdp.flush(&mut self.fabric);
+                Ok(())
+            }
+            None => self.fabric.broken(
+                UNKNOWN_REGISTER,
+                format_args!("write of {value:#x} to dword {dword:#x}"),
+            ),
+        };
+        if let Err(violation) = result {
+            self.stop(violation);
+        }
+        self.after();
+    }
+
+    fn after(&mut self) {
+        if self.settle().is_err() {
+            // Without address space for video memory there is no card.
+            self.removed = true;
+        }
+    }
+
+    /// Which block answers for a register.
+    fn block(&mut self, info: &Info) -> (&mut dyn Block, &mut Fabric) {
+        let fabric = &mut self.fabric;
+        let hub = info.name.starts_with("GCVM_") || info.name.starts_with("GCMC_");
+        let block: &mut dyn Block = match info.register.ip {
+            Ip::Mp0 => &mut self.psp,
+            Ip::Mp1 => &mut self.smu,
+            Ip::Osssys => &mut self.ih,
+            Ip::Nbif | Ip::Hdp | Ip::Smuio => &mut self.nbio,
+            Ip::Mmhub => &mut self.gmc,
+            Ip::Gc if hub => &mut self.gmc,
+            Ip::Gc if info.name.starts_with("SDMA") => &mut self.sdma,
+            Ip::Gc => &mut self.gfx,
+        };
+        (block, fabric)
+    }
+
+    fn read(&mut self, at: At, info: &'static Info, dword: u32) -> Result<u32, Violation> {
+        let _ = dword;
+        let value = self.fabric.registers.get(named(at, info));
+        match at.register {
+            nbif::BIF_BX_PF0_RSMU_DATA | nbif::BIF_BX0_PCIE_DATA | nbif::BIF_BX0_PCIE_DATA2 => {
+                let target = self.nbio.indirect(at, &mut self.fabric)?;
+                Ok(self.register_read(target))
+            }
+            nbif::BIF_BX_PF0_MM_DATA => {
+                let mut data = [0; 4];
+                let offset = self.nbio.mm_address(&mut self.fabric)?;
+                self.hdp.read(offset, &mut data, &mut self.fabric)?;
+                Ok(u32::from_le_bytes(data))
+            }
+            _ => {
+                let (block, fabric) = self.block(info);
+                block.read(at, value, fabric)
+            }
+        }
+    }
+
+    fn write(&mut self, at: At, info: &'static Info, value: u32) -> Result<(), Violation> {
+        match at.register {
+            nbif::BIF_BX_PF0_RSMU_DATA | nbif::BIF_BX0_PCIE_DATA | nbif::BIF_BX0_PCIE_DATA2 => {
+                let target = self.nbio.indirect(at, &mut self.fabric)?;
+                self.register_write(target, value);
+                Ok(())
+            }
+            nbif::BIF_BX_PF0_MM_DATA => {
+                let offset = self.nbio.mm_address(&mut self.fabric)?;
+                self.hdp
+                    .write(offset, &value.to_le_bytes(), &mut self.fabric)
+            }
+            nbif::BIF_BX_PF0_HDP_MEM_COHERENCY_FLUSH_CNTL => {
+                self.hdp.flush(&mut self.fabric);
+                Ok(())
+            }
+            _ => {
+                let (block, fabric) = self.block(info);
+                block.write(at, value, fabric)
+            }
+        }
+    }
+
+    /// Reads from a BAR: 0 video memory, 2 doorbells, 5 registers. A card that is off the bus reads as ones.
+    pub fn bar_read(&mut self, bar: u8, offset: u64, out: &mut [u8]) {
+        if self.off_the_bus() {
+            return out.fill(0xff);
+        }
+        let result = match bar {
+            0 => {
+                let result = self.hdp.read(offset, out, &mut self.fabric);
+                self.fabric.clock.pass(ACCESS_NS);
+                result
+            }
+            5 if out.len() == 4 && offset.is_multiple_of(4) => {
+                out.copy_from_slice(&self.register_read((offset / 4) as u32).to_le_bytes());
+                Ok(())
+            }
+            5 => {
+                out.fill(0xff);
+                let bytes = out.len();
+                self.fabric.broken(
+                    REGISTER_WIDTH,
+                    format_args!("read of {bytes} bytes at {offset:#x} of BAR5"),
+                )
+            }
+            _ => {
+                // Doorbells read as zeros.
+                out.fill(0);
+                Ok(())
+            }
+        };
+        if let Err(violation) = result {
+            out.fill(0xff);
+            self.stop(violation);
+        }
+    }
+
+    /// Writes to a BAR.
+    pub fn bar_write(&mut self, bar: u8, offset: u64, data: &[u8]) {
+        if self.off_the_bus() {
+            return;
+        }
+        let result = match bar {
+            0 => self.hdp.write(offset, data, &mut self.fabric),
+            2 => self.doorbell(offset, data),
+            5 => match <[u8; 4]>::try_from(data) {
+                Ok(value) if offset.is_multiple_of(4) => {
+                    self.register_write((offset / 4) as u32, u32::from_le_bytes(value));
+                    Ok(())
+                }
+                _ => {
+                    let bytes = data.len();
+                    self.fabric.broken(
+                        REGISTER_WIDTH,
+                        format_args!("write of {bytes} bytes at {offset:#x} of BAR5"),
+                    )
+                }
+            },
+            _ => Ok(()),
+        };
+        if let Err(violation) = result {
+            self.stop(violation);
+        }
+    }
+
+    fn doorbell(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
+        self.fabric.clock.pass(ACCESS_NS);
+        self.nbio.doorbell(offset, data, &mut self.fabric)?;
+        self.after();
+        Ok(())
+    }
+
+    /// Reads 1, 2 or 4 bytes of configuration space.
+    pub fn config_read(&mut self, offset: u32, bytes: u32) -> u32 {
+        if self.off_the_bus() {
+            return u32::MAX;
+        }
+        self.pci.read(offset, bytes)
+    }
+
+    /// Writes 1, 2 or 4 bytes of configuration space.
+    pub fn config_write(&mut self, offset: u32, bytes: u32, value: u32) {
+        if self.off_the_bus() {
+            return;
+        }
+        self.pci.write(offset, bytes, value, &mut self.fabric);
+    }
+}
+
+/// The register itself, of those that repeat.
+fn named(at: At, info: &Info) -> Register {
+    info.register.plus(at.index * info.stride)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use amdgpu_registers::gc;
+
+    use super::*;
+    use crate::rig::Case;
+
+    pub(crate) const CASES: &[Case] = &[
+        Case {
+            rule: UNKNOWN_REGISTER,
+            breaks: |rig| rig.card.bar_write(5, 0x3_0000, &[0; 4]),
+            keeps: |rig| rig.write(gc::GRBM_CNTL, 0x18),
+        },
+        Case {
+            rule: REGISTER_WIDTH,
+            breaks: |rig| rig.card.bar_write(5, 0x8000, &[0; 8]),
+            keeps: |rig| rig.write(gc::GRBM_CNTL, 0x18),
+        },
+    ];
+}

@@ -1,0 +1,107 @@
+//! The last accesses, for reports.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use amdgpu_registers::Register;
+
+/// Accesses that are kept.
+const KEPT: usize = 200;
+
+/// What was accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A register that the model knows.
+    Register(Register),
+    /// A dword of BAR5 or of an indirect window that is no register.
+    Unknown(u32),
+    /// A doorbell, by byte offset.
+    Doorbell(u32),
+    /// Configuration space, by byte offset.
+    Config(u32),
+    /// A packet of a queue, by its opcode.
+    Packet(&'static str),
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Towards the driver.
+    Read,
+    /// Towards the card.
+    Write,
+}
+
+/// An access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Nanoseconds of the model's time.
+    pub ns: u64,
+    /// What.
+    pub place: Place,
+    /// Which way.
+    pub access: Access,
+    /// The value.
+    pub value: u64,
+    /// How often in a row, for polls.
+    pub times: u32,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{:>10.3} us] ", self.ns as f64 / 1e3)?;
+        match self.place {
+            Place::Register(register) => write!(f, "{register}")?,
+            Place::Unknown(dword) => write!(f, "dword {dword:#x}")?,
+            Place::Doorbell(byte) => write!(f, "doorbell {byte:#x}")?,
+            Place::Config(byte) => write!(f, "config {byte:#x}")?,
+            Place::Packet(name) => write!(f, "{name}")?,
+        }
+        let arrow = if self.access == Access::Read {
+            "->"
+        } else {
+            "<-"
+        };
+        write!(f, " {arrow} {:#x}", self.value)?;
+        if self.times > 1 {
+            write!(f, " ({} times)", self.times)?;
+        }
+        Ok(())
+    }
+}
+
+/// The last accesses, the oldest first. A poll that reads the same value again is one entry.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    entries: VecDeque<Entry>,
+}
+
+impl Journal {
+    pub(crate) fn note(&mut self, ns: u64, place: Place, access: Access, value: u64) {
+        if let Some(last) = self.entries.back_mut()
+            && last.place == place
+            && last.access == access
+            && last.value == value
+            && access == Access::Read
+        {
+            last.times = last.times.saturating_add(1);
+            last.ns = ns;
+            return;
+        }
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry {
+            ns,
+            place,
+            access,
+            value,
+            times: 1,
+        });
+    }
+
+    /// The entries.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.iter()
+    }
+}
