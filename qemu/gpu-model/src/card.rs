@@ -64,6 +64,7 @@ impl Card {
             events: Vec::new(),
             tolerated: std::collections::BTreeMap::new(),
             bus_master: false,
+            mmu: crate::gmc::Mmu::default(),
         };
         let mut card = Self {
             fabric,
@@ -114,7 +115,7 @@ impl Card {
         self.removed || self.stopped.is_some()
     }
 
-    fn stop(&mut self, violation: Violation) {
+    pub(crate) fn stop(&mut self, violation: Violation) {
         if self.stopped.is_none() {
             self.stopped = Some(violation);
         }
@@ -128,6 +129,9 @@ impl Card {
                     self.fabric.vram.clear()?;
                     self.fabric.registers.reset(|_| true);
                     self.hdp = Hdp::default();
+                }
+                if event == Event::HdpFlush {
+                    self.hdp.flush(&mut self.fabric);
                 }
                 let fabric = &mut self.fabric;
                 let blocks: [&mut dyn Block; 6] = [

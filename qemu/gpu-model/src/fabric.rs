@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::fault::Faults;
+use crate::gmc::Mmu;
 use crate::host::HostMemory;
 use crate::journal::Journal;
 use crate::register_file::{At, RegisterFile};
@@ -32,6 +33,8 @@ pub(crate) enum Event {
         /// Where the MEC's program starts, in bytes, as its firmware says.
         mec_start: u64,
     },
+    /// The command processor asks for a flush of the host data path.
+    HdpFlush,
     /// An interrupt for the ring of the IH.
     Interrupt(Vector),
     /// The write pointer of an engine's queue moved.
@@ -71,6 +74,8 @@ pub(crate) struct Fabric {
     pub(crate) tolerated: std::collections::BTreeMap<&'static str, u64>,
     /// Bus mastering is on in the command register: the card may do DMA.
     pub(crate) bus_master: bool,
+    /// What memory hubs remember of translations.
+    pub(crate) mmu: Mmu,
 }
 
 impl Fabric {

@@ -16,6 +16,7 @@
 #![allow(dead_code, reason = "blocks are being written side by side")]
 
 mod bases;
+mod caches;
 mod card;
 mod clock;
 mod fabric;

@@ -100,6 +100,6 @@ pub(crate) use rules;
 
 /// Every rule, by block.
 pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
-    const ALL: &[&[Rule]] = &[crate::card::RULES];
+    const ALL: &[&[Rule]] = &[crate::card::RULES, crate::gmc::RULES];
     ALL.iter().copied().flatten()
 }
