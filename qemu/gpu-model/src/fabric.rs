@@ -35,6 +35,11 @@ pub(crate) enum Event {
     },
     /// The command processor asks for a flush of the host data path.
     HdpFlush,
+    /// PSP has started the SMU's firmware.
+    SmuFirmware {
+        /// Its version, as the SMU tells it.
+        version: u32,
+    },
     /// An interrupt for the ring of the IH.
     Interrupt(Vector),
     /// The write pointer of an engine's queue moved.
@@ -76,6 +81,8 @@ pub(crate) struct Fabric {
     pub(crate) bus_master: bool,
     /// What memory hubs remember of translations.
     pub(crate) mmu: Mmu,
+    /// PSP's own part of video memory (TMR), by offset; empty until it is set up.
+    pub(crate) tmr: std::ops::Range<u64>,
 }
 
 impl Fabric {

@@ -15,7 +15,14 @@
 
 #![allow(dead_code, reason = "blocks are being written side by side")]
 
+#[cfg(test)]
+extern crate self as gpu_model;
+
 mod bases;
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "other tests share the file")]
+#[path = "../tests/support/bring_up.rs"]
+mod bring_up;
 mod caches;
 mod card;
 mod clock;

@@ -54,7 +54,11 @@ pub(crate) struct Case {
 
 /// The cases of every block.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    const ALL: &[&[Case]] = &[crate::card::tests::CASES, crate::gmc::tests::CASES];
+    const ALL: &[&[Case]] = &[
+        crate::card::tests::CASES,
+        crate::gmc::tests::CASES,
+        crate::psp::tests::CASES,
+    ];
     ALL.iter().copied().flatten()
 }
 

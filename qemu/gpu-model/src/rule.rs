@@ -100,6 +100,15 @@ pub(crate) use rules;
 
 /// Every rule, by block.
 pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
-    const ALL: &[&[Rule]] = &[crate::card::RULES, crate::gmc::RULES];
+    const ALL: &[&[Rule]] = &[
+        crate::card::RULES,
+        crate::gmc::RULES,
+        crate::psp::RULES,
+        crate::psp::boot::RULES,
+        crate::psp::command::RULES,
+        crate::psp::image::RULES,
+        crate::psp::memory::RULES,
+        crate::psp::ring::RULES,
+    ];
     ALL.iter().copied().flatten()
 }
