@@ -10,6 +10,7 @@ registers! {
     "Its address from bit 31." BIF_BX_PF0_MM_INDEX_HI, 0, 0x6 {}
     "Indirect register window: byte address." BIF_BX0_PCIE_INDEX, 0, 0xc {}
     "Its data." BIF_BX0_PCIE_DATA, 0, 0xd {}
+    "Its address from bit 32." BIF_BX0_PCIE_INDEX_HI, 0, 0x10 {}
     "Second indirect register window: byte address." BIF_BX0_PCIE_INDEX2, 0, 0xe {}
     "Its data." BIF_BX0_PCIE_DATA2, 0, 0xf {}
     "Its address from bit 32." BIF_BX0_PCIE_INDEX2_HI, 0, 0x11 {}
@@ -47,5 +48,10 @@ registers! {
     "Routes doorbells to an engine." S2A_DOORBELL_ENTRY_CTRL, 3, 0x4f7640, repeats 16 by 1 {
         ENABLE 0 0, AWID 5 1, FENCE_ENABLE 6 6, RANGE_OFFSET 16 7, RANGE_SIZE 24 17, NEED_DEDUCT_RANGE_OFFSET 26 26, AWADDR_31_28_VALUE 31 28
     }
+    "Interrupt vectors (MSI-X): address, low bits." RCC_DEV0_EPF0_GFXMSIX_VECT_ADDR_LO, 3, 0x400, repeats 4 by 4 {}
+    "Address, high bits." RCC_DEV0_EPF0_GFXMSIX_VECT_ADDR_HI, 3, 0x401, repeats 4 by 4 {}
+    "Data." RCC_DEV0_EPF0_GFXMSIX_VECT_MSG_DATA, 3, 0x402, repeats 4 by 4 {}
+    "Masked if bit 0 is set." RCC_DEV0_EPF0_GFXMSIX_VECT_CONTROL, 3, 0x403, repeats 4 by 4, reset 1 { MASK_BIT 0 0 }
+    "Vectors that wait while masked." RCC_DEV0_EPF0_GFXMSIX_PBA, 3, 0x800 {}
     "Straps of function 2." RCC_DEV0_EPF2_STRAP2, 5, 0xd102 { STRAP_NO_SOFT_RESET_DEV0_F2 7 7 }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amdgpu_registers::{Info, Ip, Register, nbif};
 
 use crate::clock::{ACCESS_NS, Clock};
+use crate::discovery;
 use crate::fabric::{Block, Event, Fabric, Scope};
 use crate::fault::{FaultKind, Faults};
 use crate::gfx::Gfx;
@@ -14,7 +15,7 @@ use crate::host::HostMemory;
 use crate::ih::Ih;
 use crate::journal::{Access, Journal, Place};
 use crate::nbio::Nbio;
-use crate::pci::Pci;
+use crate::pci::{Pci, Slot};
 use crate::psp::Psp;
 use crate::register_file::{At, RegisterFile};
 use crate::rule::{Level, Violation, rules};
@@ -33,7 +34,6 @@ rules! { Nbio:
 pub struct Card {
     pub(crate) fabric: Fabric,
     pub(crate) pci: Pci,
-    pub(crate) hdp: Hdp,
     pub(crate) nbio: Nbio,
     pub(crate) psp: Psp,
     pub(crate) smu: Smu,
@@ -57,6 +57,7 @@ impl Card {
             level,
             registers: RegisterFile::new(),
             vram: Vram::new()?,
+            hdp: Hdp::default(),
             host,
             clock: Clock::default(),
             journal: Journal::default(),
@@ -69,8 +70,7 @@ impl Card {
         };
         let mut card = Self {
             fabric,
-            pci: Pci::new(),
-            hdp: Hdp::default(),
+            pci: Pci::new(Slot::Express, true),
             nbio: Nbio::default(),
             psp: Psp::default(),
             smu: Smu::default(),
@@ -129,7 +129,8 @@ impl Card {
                 if event == Event::Reset(Scope::Card) {
                     self.fabric.vram.clear()?;
                     self.fabric.registers.reset(|_| true);
-                    self.hdp = Hdp::default();
+                    self.fabric.hdp = Hdp::default();
+                    discovery::write(&self.fabric.vram);
                 }
                 if event == Event::HdpFlush {
                     self.hdp.flush(&mut self.fabric);
@@ -164,7 +165,8 @@ impl Card {
         self.fabric.clock.pass(ACCESS_NS);
         let found = self.fabric.registers.find(dword);
         let result = match found {
-            Some((at, info)) => self.read(at, info, dword),
+            Some((at, info)) => self.read(at, info),
+            None if Nbio::flushes(dword, &self.fabric).is_some() => Ok(0),
             None => self
                 .fabric
                 .broken(UNKNOWN_REGISTER, format_args!("read of dword {dword:#x}"))
@@ -199,14 +201,18 @@ impl Card {
             .note(self.fabric.clock.ns(), place, Access::Write, value.into());
         let result = match found {
             Some((at, info)) => self.write(at, info, value),
-            None if self.nbio.is_hdp_flush(dword, &self.fabric) => {
-                self.hdp.flush(&mut self.fabric);
-                Ok(())
-            }
-            None => self.fabric.broken(
-                UNKNOWN_REGISTER,
-                format_args!("write of {value:#x} to dword {dword:#x}"),
-            ),
+            None => match Nbio::flushes(dword, &self.fabric) {
+                Some(memory) => {
+                    if memory {
+                        self.fabric.hdp_flush();
+                    }
+                    Ok(())
+                }
+                None => self.fabric.broken(
+                    UNKNOWN_REGISTER,
+                    format_args!("write of {value:#x} to dword {dword:#x}"),
+                ),
+            },
         };
         if let Err(violation) = result {
             self.stop(violation);
@@ -238,8 +244,7 @@ impl Card {
         (block, fabric)
     }
 
-    fn read(&mut self, at: At, info: &'static Info, dword: u32) -> Result<u32, Violation> {
-        let _ = dword;
+    fn read(&mut self, at: At, info: &'static Info) -> Result<u32, Violation> {
         let value = self.fabric.registers.get(named(at, info));
         match at.register {
             nbif::BIF_BX_PF0_RSMU_DATA | nbif::BIF_BX0_PCIE_DATA | nbif::BIF_BX0_PCIE_DATA2 => {
@@ -249,7 +254,8 @@ impl Card {
             nbif::BIF_BX_PF0_MM_DATA => {
                 let mut data = [0; 4];
                 let offset = self.nbio.mm_address(&mut self.fabric)?;
-                self.hdp.read(offset, &mut data, &mut self.fabric)?;
+                Nbio::memory_open(&mut self.fabric)?;
+                self.fabric.host_read(offset, &mut data)?;
                 Ok(u32::from_le_bytes(data))
             }
             _ => {
@@ -268,12 +274,8 @@ impl Card {
             }
             nbif::BIF_BX_PF0_MM_DATA => {
                 let offset = self.nbio.mm_address(&mut self.fabric)?;
-                self.hdp
-                    .write(offset, &value.to_le_bytes(), &mut self.fabric)
-            }
-            nbif::BIF_BX_PF0_HDP_MEM_COHERENCY_FLUSH_CNTL => {
-                self.hdp.flush(&mut self.fabric);
-                Ok(())
+                Nbio::memory_open(&mut self.fabric)?;
+                self.fabric.host_write(offset, &value.to_le_bytes())
             }
             _ => {
                 let (block, fabric) = self.block(info);
@@ -284,37 +286,54 @@ impl Card {
 
     /// Reads from a BAR: 0 video memory, 2 doorbells, 5 registers. A card that is off the bus reads as ones.
     pub fn bar_read(&mut self, bar: u8, offset: u64, out: &mut [u8]) {
+        out.fill(0xff);
         if self.off_the_bus() {
-            return out.fill(0xff);
+            return;
         }
-        let result = match bar {
-            0 => {
-                let result = self.hdp.read(offset, out, &mut self.fabric);
-                self.fabric.clock.pass(ACCESS_NS);
-                result
-            }
+        let decodes = self.pci.decodes(bar, offset, out.len(), &mut self.fabric);
+        let result = decodes.and_then(|()| match bar {
+            0 => self.memory_read(offset, out),
             5 if out.len() == 4 && offset.is_multiple_of(4) => {
                 out.copy_from_slice(&self.register_read((offset / 4) as u32).to_le_bytes());
                 Ok(())
             }
             5 => {
-                out.fill(0xff);
                 let bytes = out.len();
                 self.fabric.broken(
                     REGISTER_WIDTH,
                     format_args!("read of {bytes} bytes at {offset:#x} of BAR5"),
                 )
             }
-            _ => {
+            2 => {
                 // Doorbells read as zeros.
                 out.fill(0);
                 Ok(())
             }
-        };
+            _ => Ok(()),
+        });
         if let Err(violation) = result {
             out.fill(0xff);
             self.stop(violation);
         }
+    }
+
+    fn memory_read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Violation> {
+        self.fabric.clock.pass(ACCESS_NS);
+        let (ns, bytes) = (self.fabric.clock.ns(), out.len() as u64);
+        self.fabric
+            .journal
+            .note_memory(ns, Access::Read, offset, bytes);
+        Nbio::memory_open(&mut self.fabric)?;
+        self.fabric.host_read(offset, out)
+    }
+
+    fn memory_write(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
+        let (ns, bytes) = (self.fabric.clock.ns(), data.len() as u64);
+        self.fabric
+            .journal
+            .note_memory(ns, Access::Write, offset, bytes);
+        Nbio::memory_open(&mut self.fabric)?;
+        self.fabric.host_write(offset, data)
     }
 
     /// Writes to a BAR.
@@ -322,8 +341,9 @@ impl Card {
         if self.off_the_bus() {
             return;
         }
-        let result = match bar {
-            0 => self.hdp.write(offset, data, &mut self.fabric),
+        let decodes = self.pci.decodes(bar, offset, data.len(), &mut self.fabric);
+        let result = decodes.and_then(|()| match bar {
+            0 => self.memory_write(offset, data),
             2 => self.doorbell(offset, data),
             5 => match <[u8; 4]>::try_from(data) {
                 Ok(value) if offset.is_multiple_of(4) => {
@@ -339,7 +359,7 @@ impl Card {
                 }
             },
             _ => Ok(()),
-        };
+        });
         if let Err(violation) = result {
             self.stop(violation);
         }
@@ -347,6 +367,16 @@ impl Card {
 
     fn doorbell(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
         self.fabric.clock.pass(ACCESS_NS);
+        let mut value = [0; 8];
+        for (slot, byte) in value.iter_mut().zip(data) {
+            *slot = *byte;
+        }
+        self.fabric.journal.note(
+            self.fabric.clock.ns(),
+            Place::Doorbell(offset as u32),
+            Access::Write,
+            u64::from_le_bytes(value),
+        );
         self.nbio.doorbell(offset, data, &mut self.fabric)?;
         self.after();
         Ok(())
@@ -357,7 +387,13 @@ impl Card {
         if self.off_the_bus() {
             return u32::MAX;
         }
-        self.pci.read(offset, bytes)
+        let result = self.pci.read(offset, bytes, &mut self.fabric);
+        let value = result.unwrap_or_else(|violation| {
+            self.stop(violation);
+            u32::MAX
+        });
+        self.note_config(offset, Access::Read, value);
+        value
     }
 
     /// Writes 1, 2 or 4 bytes of configuration space.
@@ -365,7 +401,47 @@ impl Card {
         if self.off_the_bus() {
             return;
         }
-        self.pci.write(offset, bytes, value, &mut self.fabric);
+        self.note_config(offset, Access::Write, value);
+        let result = self.pci.write(offset, bytes, value, &mut self.fabric);
+        if let Err(violation) = result {
+            self.stop(violation);
+        }
+    }
+
+    fn note_config(&mut self, offset: u32, access: Access, value: u32) {
+        let ns = self.fabric.clock.ns();
+        self.fabric
+            .journal
+            .note(ns, Place::Config(offset), access, value.into());
+    }
+
+    /// Puts the card into a slot, as before power-on: nothing is assigned, nothing decodes.
+    pub fn plug(&mut self, slot: Slot) {
+        self.pci = Pci::new(slot, false);
+        self.bus_reset();
+    }
+
+    /// The slot's reset line: the whole card begins anew, and its configuration space is unassigned.
+    pub fn bus_reset(&mut self) {
+        self.pci = Pci::new(self.pci.slot(), false);
+        self.fabric.bus_master = false;
+        self.fabric.events.push(Event::Reset(Scope::Card));
+        self.after();
+    }
+
+    /// Resizes an aperture to the largest size that it offers, and assigns and switches on what a PC's firmware would.
+    pub fn post(&mut self, resize: bool) {
+        self.pci.post(resize);
+        self.fabric.bus_master = self.pci.bus_master();
+    }
+
+    /// Address and bytes of an aperture; no bytes if there is none.
+    #[must_use]
+    pub fn aperture(&self, bar: u8) -> (u64, u64) {
+        match self.pci.bytes_of(bar) {
+            0 => (0, 0),
+            bytes => (self.pci.base(bar), bytes),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::gmc::Mmu;
+use crate::hdp::Hdp;
 use crate::host::HostMemory;
 use crate::journal::Journal;
 use crate::register_file::{At, RegisterFile};
@@ -21,6 +22,18 @@ pub(crate) enum Scope {
     Mec,
     /// An SDMA engine (GRBM_SOFT_RESET of SDMA0 or SDMA1).
     Sdma(usize),
+}
+
+/// Where doorbells are led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Graphics and compute.
+    Gc,
+    Sdma,
+    /// The interrupt handler.
+    Ih,
+    /// Video engines, which nothing here models.
+    Video,
 }
 
 /// What a block has to tell others; the card acts on it when the access that caused it is done.
@@ -44,6 +57,8 @@ pub(crate) enum Event {
     Interrupt(Vector),
     /// The write pointer of an engine's queue moved.
     Doorbell {
+        /// Where the bus interface leads it.
+        to: Port,
         /// Byte offset in BAR2.
         offset: u32,
         /// The value written.
@@ -70,6 +85,7 @@ pub(crate) struct Fabric {
     pub(crate) level: Level,
     pub(crate) registers: RegisterFile,
     pub(crate) vram: Vram,
+    pub(crate) hdp: Hdp,
     pub(crate) host: Arc<dyn HostMemory>,
     pub(crate) clock: Clock,
     pub(crate) journal: Journal,

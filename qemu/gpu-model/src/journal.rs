@@ -17,6 +17,8 @@ pub enum Place {
     Unknown(u32),
     /// A doorbell, by byte offset.
     Doorbell(u32),
+    /// Video memory through BAR0: first byte. The value is the number of bytes; accesses that follow each other are one entry.
+    Memory(u64),
     /// Configuration space, by byte offset.
     Config(u32),
     /// A packet of a queue, by its opcode.
@@ -54,6 +56,7 @@ impl fmt::Display for Entry {
             Place::Register(register) => write!(f, "{register}")?,
             Place::Unknown(dword) => write!(f, "dword {dword:#x}")?,
             Place::Doorbell(byte) => write!(f, "doorbell {byte:#x}")?,
+            Place::Memory(offset) => write!(f, "video memory {offset:#x}, bytes")?,
             Place::Config(byte) => write!(f, "config {byte:#x}")?,
             Place::Packet(name) => write!(f, "{name}")?,
         }
@@ -98,6 +101,21 @@ impl Journal {
             value,
             times: 1,
         });
+    }
+
+    /// Notes an access of video memory; one that goes on where the last one ended extends it.
+    pub(crate) fn note_memory(&mut self, ns: u64, access: Access, offset: u64, bytes: u64) {
+        if let Some(last) = self.entries.back_mut()
+            && last.access == access
+            && let Place::Memory(start) = last.place
+            && start + last.value == offset
+        {
+            last.value += bytes;
+            last.ns = ns;
+            last.times = last.times.saturating_add(1);
+            return;
+        }
+        self.note(ns, Place::Memory(offset), access, bytes);
     }
 
     /// The entries.

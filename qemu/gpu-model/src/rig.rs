@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use amdgpu_registers::{Bases, Register};
 
-use crate::{Card, Level, NAVI31, NoHost, Rule, every_rule};
+use crate::fabric::Fabric;
+use crate::host::Regions;
+use crate::shared_bytes::SharedBytes;
+use crate::{Card, Level, NAVI31, NoHost, Rule, Violation, every_rule};
 
 /// A card in a test, with accesses by register.
 pub(crate) struct Rig {
@@ -17,6 +20,21 @@ impl Rig {
         let card =
             Card::new(Level::Strict, Arc::new(NoHost)).expect("address space for video memory");
         Self { card }
+    }
+
+    /// Gives the machine zeroed memory from bus address 0.
+    pub(crate) fn memory(&mut self, bytes: usize) {
+        let regions = Regions::default();
+        let memory = SharedBytes::sparse(bytes).expect("host memory");
+        regions.add(0, Arc::new(memory));
+        self.card.fabric.host = Arc::new(regions);
+    }
+
+    /// Lets an engine do something, which may stop the card.
+    pub(crate) fn engine(&mut self, act: impl FnOnce(&mut Fabric) -> Result<(), Violation>) {
+        if let Err(violation) = act(&mut self.card.fabric) {
+            self.card.stop(violation);
+        }
     }
 
     /// Reads a register as a driver does: through the RSMU window if it lies beyond BAR5.
@@ -58,6 +76,11 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         crate::card::tests::CASES,
         crate::gmc::tests::CASES,
         crate::psp::tests::CASES,
+        crate::pci::tests::CASES,
+        crate::host::tests::CASES,
+        crate::discovery::tests::CASES,
+        crate::hdp::tests::CASES,
+        crate::nbio::tests::CASES,
     ];
     ALL.iter().copied().flatten()
 }

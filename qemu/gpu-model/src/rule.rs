@@ -109,6 +109,11 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
         crate::psp::image::RULES,
         crate::psp::memory::RULES,
         crate::psp::ring::RULES,
+        crate::pci::RULES,
+        crate::host::RULES,
+        crate::discovery::RULES,
+        crate::hdp::RULES,
+        crate::nbio::RULES,
     ];
     ALL.iter().copied().flatten()
 }

@@ -1,24 +1,17 @@
 //! Video memory: 24,560 MiB, of which only what is used takes room.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use memmap2::{MmapOptions, MmapRaw};
+use crate::shared_bytes::SharedBytes;
 
 /// Bytes of video memory: RCC_CONFIG_MEMSIZE of a real RX 7900 XTX reads 0x5ff0 (MiB).
 pub const VRAM_BYTES: u64 = 0x5ff0 << 20;
 
-/// Video memory. Engines on several threads use it at once; a race of the guest is a race of relaxed accesses to dwords or
-/// bytes, never more.
+/// Video memory. Engines on several threads use it at once.
 pub struct Vram {
-    bytes: MmapRaw,
+    bytes: SharedBytes,
     /// A bit per dword that was written since power-on or reset.
-    defined: MmapRaw,
-}
-
-fn sparse(bytes: u64) -> std::io::Result<MmapRaw> {
-    let mut options = MmapOptions::new();
-    let map = options.len(bytes as usize).no_reserve_swap().map_anon()?;
-    Ok(map.into())
+    defined: SharedBytes,
 }
 
 impl Vram {
@@ -28,8 +21,8 @@ impl Vram {
     /// If the process may not have the address space.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self {
-            bytes: sparse(VRAM_BYTES)?,
-            defined: sparse(VRAM_BYTES / 4 / 8)?,
+            bytes: SharedBytes::sparse(VRAM_BYTES as usize)?,
+            defined: SharedBytes::sparse((VRAM_BYTES / 4 / 8) as usize)?,
         })
     }
 
@@ -44,33 +37,16 @@ impl Vram {
 
     /// The dword at a multiple of 4 below [`VRAM_BYTES`].
     pub fn dword(&self, offset: u64) -> &AtomicU32 {
-        assert!(
-            offset < VRAM_BYTES && offset.is_multiple_of(4),
-            "VRAM offset {offset:#x}"
-        );
-        // SAFETY: within the map by the assertion and aligned; the map lives as long as `self` and is only accessed by atomics.
-        unsafe { AtomicU32::from_ptr(self.bytes.as_mut_ptr().add(offset as usize).cast()) }
+        self.bytes.dword(offset)
     }
 
-    fn byte(&self, offset: u64) -> &AtomicU8 {
-        assert!(offset < VRAM_BYTES, "VRAM offset {offset:#x}");
-        // SAFETY: within the map by the assertion; the map lives as long as `self` and is only accessed by atomics.
-        unsafe { AtomicU8::from_ptr(self.bytes.as_mut_ptr().add(offset as usize)) }
+    /// The same, if the offset is one of video memory.
+    pub(crate) fn holds_dword(&self, offset: u64) -> Option<&AtomicU32> {
+        (offset.is_multiple_of(4) && Self::holds(offset, 4)).then(|| self.dword(offset))
     }
 
-    fn defined_bits(&self, offset: u64) -> (&AtomicU32, u32) {
-        assert!(offset < VRAM_BYTES, "VRAM offset {offset:#x}");
-        let dword = offset / 4;
-        // SAFETY: a bit per dword of VRAM, so within the map by the assertion; aligned to 4; only accessed by atomics.
-        let word = unsafe {
-            AtomicU32::from_ptr(
-                self.defined
-                    .as_mut_ptr()
-                    .add((dword / 32 * 4) as usize)
-                    .cast(),
-            )
-        };
-        (word, 1 << (dword % 32))
+    fn defined_bits(&self, dword: u64) -> &AtomicU32 {
+        self.defined.dword(dword / 32 * 4)
     }
 
     /// Whether bytes lie in video memory.
@@ -83,40 +59,12 @@ impl Vram {
 
     /// Reads bytes, which must lie in video memory.
     pub fn read(&self, offset: u64, out: &mut [u8]) {
-        let mut at = offset;
-        let (head, rest) = out.split_at_mut(out.len().min((offset.wrapping_neg() & 3) as usize));
-        for byte in head {
-            *byte = self.byte(at).load(Relaxed);
-            at += 1;
-        }
-        let (dwords, tail) = rest.as_chunks_mut::<4>();
-        for dword in dwords {
-            *dword = self.dword(at).load(Relaxed).to_le_bytes();
-            at += 4;
-        }
-        for byte in tail {
-            *byte = self.byte(at).load(Relaxed);
-            at += 1;
-        }
+        self.bytes.read(offset, out);
     }
 
     /// Writes bytes, which must lie in video memory.
     pub fn write(&self, offset: u64, data: &[u8]) {
-        let mut at = offset;
-        let (head, rest) = data.split_at(data.len().min((offset.wrapping_neg() & 3) as usize));
-        for byte in head {
-            self.byte(at).store(*byte, Relaxed);
-            at += 1;
-        }
-        let (dwords, tail) = rest.as_chunks::<4>();
-        for dword in dwords {
-            self.dword(at).store(u32::from_le_bytes(*dword), Relaxed);
-            at += 4;
-        }
-        for byte in tail {
-            self.byte(at).store(*byte, Relaxed);
-            at += 1;
-        }
+        self.bytes.write(offset, data);
         self.define(offset, data.len());
     }
 
@@ -124,10 +72,10 @@ impl Vram {
         let mut dword = offset / 4;
         let end = (offset + bytes as u64).div_ceil(4);
         while dword < end {
-            let (word, _) = self.defined_bits(dword * 4);
             let first = dword % 32;
             let count = (end - dword).min(32 - first);
-            word.fetch_or((u32::MAX >> (32 - count)) << first, Relaxed);
+            let bits = (u32::MAX >> (32 - count)) << first;
+            self.defined_bits(dword).fetch_or(bits, Relaxed);
             dword += count;
         }
     }
@@ -136,10 +84,7 @@ impl Vram {
     #[must_use]
     pub fn undefined(&self, offset: u64, bytes: usize) -> bool {
         let (first, end) = (offset / 4, (offset + bytes as u64).div_ceil(4));
-        (first..end).any(|dword| {
-            let (word, bit) = self.defined_bits(dword * 4);
-            word.load(Relaxed) & bit == 0
-        })
+        (first..end).any(|dword| self.defined_bits(dword).load(Relaxed) & (1 << (dword % 32)) == 0)
     }
 }
 
