@@ -12,7 +12,7 @@ impl Fabric {
         who: &'static str,
     ) -> Result<(), Violation> {
         let _ = who;
-        self.vram.read(offset, out);
+        self.vram_load(offset, out)?;
         Ok(())
     }
 
@@ -24,7 +24,7 @@ impl Fabric {
         who: &'static str,
     ) -> Result<(), Violation> {
         let _ = who;
-        self.vram.write(offset, data);
+        self.vram_store(offset, data)?;
         Ok(())
     }
 

@@ -133,7 +133,7 @@ impl Card {
                     discovery::write(&self.fabric.vram);
                 }
                 if event == Event::HdpFlush {
-                    self.hdp.flush(&mut self.fabric);
+                    self.fabric.hdp_flush();
                 }
                 let fabric = &mut self.fabric;
                 let blocks: [&mut dyn Block; 6] = [
@@ -255,7 +255,7 @@ impl Card {
                 let mut data = [0; 4];
                 let offset = self.nbio.mm_address(&mut self.fabric)?;
                 Nbio::memory_open(&mut self.fabric)?;
-                self.fabric.host_read(offset, &mut data)?;
+                self.fabric.cpu_read(offset, &mut data)?;
                 Ok(u32::from_le_bytes(data))
             }
             _ => {
@@ -275,7 +275,7 @@ impl Card {
             nbif::BIF_BX_PF0_MM_DATA => {
                 let offset = self.nbio.mm_address(&mut self.fabric)?;
                 Nbio::memory_open(&mut self.fabric)?;
-                self.fabric.host_write(offset, &value.to_le_bytes())
+                self.fabric.cpu_write(offset, &value.to_le_bytes())
             }
             _ => {
                 let (block, fabric) = self.block(info);
@@ -324,7 +324,7 @@ impl Card {
             .journal
             .note_memory(ns, Access::Read, offset, bytes);
         Nbio::memory_open(&mut self.fabric)?;
-        self.fabric.host_read(offset, out)
+        self.fabric.cpu_read(offset, out)
     }
 
     fn memory_write(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
@@ -333,7 +333,7 @@ impl Card {
             .journal
             .note_memory(ns, Access::Write, offset, bytes);
         Nbio::memory_open(&mut self.fabric)?;
-        self.fabric.host_write(offset, data)
+        self.fabric.cpu_write(offset, data)
     }
 
     /// Writes to a BAR.

@@ -213,8 +213,8 @@ pub(crate) mod tests {
 
     pub(crate) const CASES: &[Case] = &[Case {
         rule: WRITTEN,
-        breaks: |rig| rig.engine(|fabric| fabric.host_write(OFFSET + 64, &[0; 4])),
-        keeps: |rig| rig.engine(|fabric| fabric.host_write(OFFSET - 4, &[0; 4])),
+        breaks: |rig| rig.engine(|fabric| fabric.cpu_write(OFFSET + 64, &[0; 4])),
+        keeps: |rig| rig.engine(|fabric| fabric.cpu_write(OFFSET - 4, &[0; 4])),
     }];
 
     fn u16_at(bytes: &[u8], at: usize) -> usize {

@@ -138,7 +138,7 @@ impl Fabric {
         self.hdp.closed = range;
     }
 
-    fn host_may(&mut self, offset: u64, bytes: usize) -> Result<(), Violation> {
+    fn cpu_may(&mut self, offset: u64, bytes: usize) -> Result<(), Violation> {
         self.require(
             Vram::holds(offset, bytes),
             OUTSIDE,
@@ -153,8 +153,8 @@ impl Fabric {
     }
 
     /// The processor reads video memory. What a flipped bit spoilt reads as ones, as a poisoned completion does.
-    pub(crate) fn host_read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Violation> {
-        self.host_may(offset, out.len())?;
+    pub(crate) fn cpu_read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Violation> {
+        self.cpu_may(offset, out.len())?;
         self.vram.read(offset, out);
         if !self.hdp.pages.is_empty() {
             for (page, first, part) in pieces(offset, out.len()) {
@@ -176,8 +176,8 @@ impl Fabric {
     }
 
     /// The processor writes video memory.
-    pub(crate) fn host_write(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
-        self.host_may(offset, data.len())?;
+    pub(crate) fn cpu_write(&mut self, offset: u64, data: &[u8]) -> Result<(), Violation> {
+        self.cpu_may(offset, data.len())?;
         if let Some(rule) = discovery::watches(offset, data.len()) {
             self.broken(rule, format_args!("{} bytes at {offset:#x}", data.len()))?;
         }

@@ -10,8 +10,6 @@ use crate::rule::{Violation, rules};
 rules! { Pci:
     MEMORY_SPACE, "memory-space", "apertures are accessed only while the command register has Memory Space on",
         "PCI Local Bus Specification 3.0, 6.2.2: with the bit off a function answers no memory access";
-    BUS_MASTER, "bus-master", "the card does DMA only while the command register has Bus Master on",
-        "PCI Local Bus Specification 3.0, 6.2.2; tinygrad amdev.py and Linux set it before the first ring";
     BAR_RANGE, "within-bar", "accesses stay within the aperture and, in BAR0, within video memory",
         "BAR0 is the next power of two above 24,560 MiB when resized; RCC_CONFIG_MEMSIZE says where memory ends";
     POWER_STATE, "powered", "apertures are accessed only in power state D0",
@@ -418,18 +416,6 @@ pub(crate) mod tests {
                 command(rig, 0);
                 command(rig, MEMORY);
                 rig.card.bar_read(5, 0xde3 * 4, &mut [0; 4]);
-            },
-        },
-        Case {
-            rule: BUS_MASTER,
-            breaks: |rig| {
-                command(rig, MEMORY);
-                rig.engine(|fabric| fabric.dma_write(0x1000, &[1; 4]));
-            },
-            keeps: |rig| {
-                rig.memory(0x1000);
-                command(rig, MEMORY | MASTER);
-                rig.engine(|fabric| fabric.dma_write(0x0, &[1; 4]));
             },
         },
         Case {

@@ -77,7 +77,6 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         crate::gmc::tests::CASES,
         crate::psp::tests::CASES,
         crate::pci::tests::CASES,
-        crate::host::tests::CASES,
         crate::discovery::tests::CASES,
         crate::hdp::tests::CASES,
         crate::nbio::tests::CASES,

@@ -110,7 +110,6 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
         crate::psp::memory::RULES,
         crate::psp::ring::RULES,
         crate::pci::RULES,
-        crate::host::RULES,
         crate::discovery::RULES,
         crate::hdp::RULES,
         crate::nbio::RULES,
