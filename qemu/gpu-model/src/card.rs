@@ -30,6 +30,9 @@ rules! { Nbio:
         "BAR5 is a 32-bit register aperture; Linux and tinygrad access it by dwords only";
 }
 
+/// Hears a report.
+type Listener = Box<dyn FnMut(&str) + Send>;
+
 /// The whole model.
 pub struct Card {
     pub(crate) fabric: Fabric,
@@ -45,6 +48,8 @@ pub struct Card {
     stopped: Option<Violation>,
     /// It left the bus, as the fault asked for.
     removed: bool,
+    /// Hears of it when a rule stops the card.
+    listener: Option<Listener>,
 }
 
 impl Card {
@@ -80,6 +85,7 @@ impl Card {
             sdma: Sdma::default(),
             stopped: None,
             removed: false,
+            listener: None,
         };
         card.fabric.events.push(Event::Reset(Scope::Card));
         card.settle()?;
@@ -90,6 +96,36 @@ impl Card {
     #[must_use]
     pub fn stopped(&self) -> Option<&Violation> {
         self.stopped.as_ref()
+    }
+
+    /// Calls `listener` with a report when a rule stops the card.
+    pub fn on_stop(&mut self, listener: impl FnMut(&str) + Send + 'static) {
+        self.listener = Some(Box::new(listener));
+    }
+
+    /// Writes every access from now on to `trace`, one a line.
+    pub fn trace(&mut self, trace: impl std::io::Write + Send + 'static) {
+        self.fabric.journal.trace(Box::new(trace));
+    }
+
+    /// Hands on what the trace's writer holds back.
+    pub fn flush_trace(&mut self) {
+        self.fabric.journal.flush();
+    }
+
+    /// What stopped the card, with the accesses before it, the last one at the end.
+    #[must_use]
+    pub fn report(&self) -> Option<String> {
+        let violation = self.stopped.as_ref()?;
+        let rule = &violation.rule;
+        let mut report = format!(
+            "the card stopped: {violation}\n  source: {}\n  last accesses:\n",
+            rule.source
+        );
+        for entry in self.fabric.journal.entries() {
+            report.push_str(&format!("    {entry}\n"));
+        }
+        Some(report)
     }
 
     /// The last accesses.
@@ -119,6 +155,10 @@ impl Card {
     pub(crate) fn stop(&mut self, violation: Violation) {
         if self.stopped.is_none() {
             self.stopped = Some(violation);
+            let report = self.report();
+            if let (Some(listener), Some(report)) = (&mut self.listener, report) {
+                listener(&report);
+            }
         }
     }
 

@@ -72,6 +72,11 @@ impl Faults {
         self.pending.push((kind, occasion.max(1)));
     }
 
+    /// Asks for these too.
+    pub fn join(&mut self, others: Self) {
+        self.pending.extend(others.pending);
+    }
+
     /// Counts an occasion: whether the fault happens now.
     pub(crate) fn happens(&mut self, kind: FaultKind) -> bool {
         let mut happens = false;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io::Write;
 
 use amdgpu_registers::Register;
 
@@ -74,13 +75,46 @@ impl fmt::Display for Entry {
 }
 
 /// The last accesses, the oldest first. A poll that reads the same value again is one entry.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Journal {
     entries: VecDeque<Entry>,
+    /// Where every access is written, one a line.
+    trace: Option<Box<dyn Write + Send>>,
 }
 
 impl Journal {
+    /// Writes every access from now on to `trace`.
+    pub(crate) fn trace(&mut self, trace: Box<dyn Write + Send>) {
+        self.trace = Some(trace);
+    }
+
+    /// Hands on what the trace's writer holds back.
+    pub(crate) fn flush(&mut self) {
+        if let Some(trace) = &mut self.trace
+            && trace.flush().is_err()
+        {
+            self.trace = None;
+        }
+    }
+
+    fn trace_entry(&mut self, entry: &Entry) {
+        // A full disk ends the trace, not the card.
+        if let Some(trace) = &mut self.trace
+            && writeln!(trace, "{entry}").is_err()
+        {
+            self.trace = None;
+        }
+    }
+
     pub(crate) fn note(&mut self, ns: u64, place: Place, access: Access, value: u64) {
+        let entry = Entry {
+            ns,
+            place,
+            access,
+            value,
+            times: 1,
+        };
+        self.trace_entry(&entry);
         if let Some(last) = self.entries.back_mut()
             && last.place == place
             && last.access == access
@@ -94,13 +128,7 @@ impl Journal {
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry {
-            ns,
-            place,
-            access,
-            value,
-            times: 1,
-        });
+        self.entries.push_back(entry);
     }
 
     /// Notes an access of video memory; one that goes on where the last one ended extends it.
@@ -113,6 +141,14 @@ impl Journal {
             last.value += bytes;
             last.ns = ns;
             last.times = last.times.saturating_add(1);
+            let entry = Entry {
+                ns,
+                place: Place::Memory(offset),
+                access,
+                value: bytes,
+                times: 1,
+            };
+            self.trace_entry(&entry);
             return;
         }
         self.note(ns, Place::Memory(offset), access, bytes);

@@ -27,6 +27,7 @@ mod caches;
 mod card;
 mod clock;
 mod discovery;
+pub mod door;
 mod fabric;
 mod fault;
 mod gfx;
