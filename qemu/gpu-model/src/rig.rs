@@ -80,6 +80,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         crate::discovery::tests::CASES,
         crate::hdp::tests::CASES,
         crate::nbio::tests::CASES,
+        crate::smu::tests::CASES,
     ];
     ALL.iter().copied().flatten()
 }

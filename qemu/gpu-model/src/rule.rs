@@ -113,6 +113,8 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
         crate::discovery::RULES,
         crate::hdp::RULES,
         crate::nbio::RULES,
+        crate::smu::RULES,
+        crate::smu::message::RULES,
     ];
     ALL.iter().copied().flatten()
 }
