@@ -71,7 +71,6 @@ impl Card {
             tolerated: std::collections::BTreeMap::new(),
             bus_master: false,
             mmu: crate::gmc::Mmu::default(),
-            tmr: 0..0,
         };
         let mut card = Self {
             fabric,

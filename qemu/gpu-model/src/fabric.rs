@@ -97,8 +97,6 @@ pub(crate) struct Fabric {
     pub(crate) bus_master: bool,
     /// What memory hubs remember of translations.
     pub(crate) mmu: Mmu,
-    /// PSP's own part of video memory (TMR), by offset; empty until it is set up.
-    pub(crate) tmr: std::ops::Range<u64>,
 }
 
 impl Fabric {

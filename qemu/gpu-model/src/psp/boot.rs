@@ -163,7 +163,7 @@ impl Psp {
         let mc = u64::from(fabric.registers.get(mp::PSP_BOOTLOADER_ADDRESS)) << 20;
         let what = format_args!("{name}: C2PMSG_36");
         let offset = memory::place(fabric, mc, 1 << 20, ADDRESS, what)?;
-        let header = image::check(fabric, offset, None, expected)?;
+        let (header, _) = image::check(fabric, offset, None, expected)?;
         let mut stuck = fabric.faults.happens(FaultKind::FirmwareRejected);
         stuck |= self.goes_silent(fabric);
         self.boot.next = index + 1;

@@ -36,8 +36,10 @@ rules! { Psp:
         "Linux amdgpu_psp.c psp_tmr_load and psp_tmr_unload come in pairs";
     TYPE, "psp-firmware-type", "LOAD_IP_FW names a firmware that Navi 31 has",
         "Linux psp_gfx_if.h enum psp_gfx_fw_type; the types of F32 engines and of other generations are not in this card";
-    ADDRESS, "psp-firmware-address", "the image of LOAD_TOC or LOAD_IP_FW lies in video memory by MC address, outside the TMR",
+    ADDRESS, "psp-firmware-address", "the image of LOAD_TOC or LOAD_IP_FW lies in video memory, by MC address",
         "Linux amdgpu_psp.c psp_prep_load_ip_fw_cmd_buf: mc_addr of the firmware buffer";
+    TMR_USE, "psp-tmr-use", "after SETUP_TMR nothing that the driver hands to PSP lies in the TMR",
+        "Linux amdgpu_psp.c allocates the TMR apart from ring, command buffer, fence and firmware buffer";
     RLC_LAST, "psp-rlc-last", "of the firmware for graphics and compute, RLC_G comes last",
         "Linux amdgpu_psp.c psp_load_non_psp_fw starts autoload after AMDGPU_UCODE_ID_RLC_G; tinygrad amdev.py appends it last";
     COMPLETE, "psp-autoload-complete", "AUTOLOAD_RLC comes when all that compute needs is loaded: SMU, SDMA, MEC with a stack, IMU, RLC",
@@ -59,7 +61,7 @@ const MEC_START: u64 = 0x0007_0000_0000_3000;
 /// From here to the end, video memory holds PSP's run-time database and the discovery table.
 const CARDS_OWN: u64 = VRAM_BYTES - (1 << 20);
 
-const PAYLOAD: u64 = 28;
+const PAYLOAD: usize = 28;
 const RESPONSE: u64 = 864;
 
 /// Status: unknown command (`psp_gfx_if.h`).
@@ -82,36 +84,49 @@ struct Response {
 #[derive(Default)]
 pub(crate) struct Commands {
     toc: Option<Toc>,
-    /// The TMR's MC address.
+    /// The TMR's offset in video memory.
     tmr: Option<u64>,
     loaded: BTreeSet<u32>,
     autoload: bool,
 }
 
-fn payload(fabric: &Fabric, frame: Frame, dword: u64) -> u32 {
-    let mut bytes = [0; 4];
-    let at = frame.buffer + PAYLOAD + dword * 4;
-    fabric.vram.read(at, &mut bytes);
-    u32::from_le_bytes(bytes)
+/// A command buffer, as it was read.
+struct Buffer<'a> {
+    frame: Frame,
+    bytes: &'a [u8],
 }
 
-fn address(fabric: &Fabric, frame: Frame, dword: u64) -> u64 {
-    let high = payload(fabric, frame, dword + 1);
-    u64::from(high) << 32 | u64::from(payload(fabric, frame, dword))
+impl Buffer<'_> {
+    /// A dword of the payload.
+    fn dword(&self, n: usize) -> u32 {
+        memory::dword(self.bytes, PAYLOAD + n * 4)
+    }
+
+    /// An address of the payload.
+    fn address(&self, n: usize) -> u64 {
+        u64::from(self.dword(n + 1)) << 32 | u64::from(self.dword(n))
+    }
 }
 
 impl Psp {
     /// Executes the command that a frame names, and answers in its buffer.
     pub(crate) fn execute(&mut self, frame: Frame, fabric: &mut Fabric) -> Result<(), Violation> {
-        let what = format_args!("command buffer");
-        memory::visible(fabric, frame.buffer, BUFFER_BYTES, what)?;
-        let mut command = [0; 4];
-        fabric.vram.read(frame.buffer + 8, &mut command);
-        let response = match u32::from_le_bytes(command) {
-            5 => self.setup_tmr(frame, fabric)?,
-            6 => self.load(frame, fabric)?,
+        let mut bytes = [0; BUFFER_BYTES as usize];
+        memory::load(
+            fabric,
+            frame.buffer,
+            &mut bytes,
+            format_args!("command buffer"),
+        )?;
+        let buffer = &Buffer {
+            frame,
+            bytes: &bytes,
+        };
+        let response = match memory::dword(&bytes, 8) {
+            5 => self.setup_tmr(buffer, fabric)?,
+            6 => self.load(buffer, fabric)?,
             7 => self.destroy_tmr(fabric)?,
-            0x20 => self.load_toc(frame, fabric)?,
+            0x20 => self.load_toc(buffer, fabric)?,
             0x21 => self.autoload(fabric)?,
             // Trusted applications, registers and attestation: known, and not modelled.
             1..=4 | 8..=11 | 0xf | 0x22 | 0x27 => Response {
@@ -128,49 +143,68 @@ impl Psp {
         };
         let [low, high] = [response.address as u32, (response.address >> 32) as u32];
         let answer = [response.status, 0, low, high, response.tmr_bytes];
-        for (n, dword) in answer.into_iter().enumerate() {
-            let at = frame.buffer + RESPONSE + n as u64 * 4;
-            fabric.vram.write(at, &dword.to_le_bytes());
-        }
-        Ok(())
+        let answer = answer.map(u32::to_le_bytes);
+        fabric.vram_store(frame.buffer + RESPONSE, answer.as_flattened())
+    }
+
+    /// What the driver hands over must not lie in the TMR.
+    pub(super) fn outside_tmr(
+        &self,
+        offset: u64,
+        bytes: u64,
+        what: &str,
+        fabric: &mut Fabric,
+    ) -> Result<(), Violation> {
+        let tmr = self.commands.tmr.unwrap_or(VRAM_BYTES);
+        fabric.require(
+            offset >= tmr + TMR_BYTES || offset + bytes <= tmr,
+            TMR_USE,
+            format_args!("{what} at {offset:#x} of video memory, the TMR is at {tmr:#x}"),
+        )
     }
 
     fn image(
         &self,
-        frame: Frame,
+        buffer: &Buffer<'_>,
         fabric: &mut Fabric,
         expected: Expected,
-    ) -> Result<(u64, image::Header), Violation> {
-        let mc = address(fabric, frame, 0);
-        let bytes = payload(fabric, frame, 2);
+    ) -> Result<(image::Header, Vec<u8>), Violation> {
+        let (mc, bytes) = (buffer.address(0), buffer.dword(2));
         let what = format_args!("{}: image", expected.name);
         let offset = memory::place(fabric, mc, bytes.into(), ADDRESS, what)?;
-        fabric.outside_tmr(offset, bytes as usize, "an image for PSP")?;
-        let header = image::check(fabric, offset, Some(bytes), expected)?;
-        Ok((offset, header))
+        self.outside_tmr(offset, bytes.into(), expected.name, fabric)?;
+        image::check(fabric, offset, Some(bytes), expected)
     }
 
-    fn load_toc(&mut self, frame: Frame, fabric: &mut Fabric) -> Result<Response, Violation> {
+    fn load_toc(
+        &mut self,
+        buffer: &Buffer<'_>,
+        fabric: &mut Fabric,
+    ) -> Result<Response, Violation> {
         let expected = Expected {
             name: "TOC",
             id: Some(0x8101_200e),
             magic: true,
             padded: false,
         };
-        let (offset, header) = self.image(frame, fabric, expected)?;
+        let (_, image) = self.image(buffer, fabric, expected)?;
         if fabric.faults.happens(FaultKind::FirmwareRejected) {
             return Ok(rejected());
         }
-        self.commands.toc = Some(Toc::read(fabric, offset, header));
+        self.commands.toc = Some(Toc::read(&image));
         Ok(Response {
             tmr_bytes: TMR_BYTES as u32,
             ..Response::default()
         })
     }
 
-    fn setup_tmr(&mut self, frame: Frame, fabric: &mut Fabric) -> Result<Response, Violation> {
-        let (mc, system) = (address(fabric, frame, 0), address(fabric, frame, 4));
-        let (bytes, flags) = (payload(fabric, frame, 2), payload(fabric, frame, 3));
+    fn setup_tmr(
+        &mut self,
+        buffer: &Buffer<'_>,
+        fabric: &mut Fabric,
+    ) -> Result<Response, Violation> {
+        let (mc, system) = (buffer.address(0), buffer.address(4));
+        let (bytes, flags) = (buffer.dword(2), buffer.dword(3));
         let commands = &self.commands;
         let toc = commands.toc.is_some();
         fabric.require(
@@ -204,9 +238,9 @@ impl Psp {
             TMR_PLACE,
             format_args!("SETUP_TMR at offset {offset:#x} with system address {system:#x} and flags {flags:#x}, expected {offset:#x} and 2"),
         )?;
-        self.overlaps(frame, fabric, offset)?;
-        self.commands.tmr = Some(mc);
-        fabric.tmr = offset..offset + TMR_BYTES;
+        self.overlaps(buffer.frame, fabric, offset)?;
+        self.commands.tmr = Some(offset);
+        fabric.close_to_host(Some(offset..offset + TMR_BYTES));
         Ok(Response::default())
     }
 
@@ -273,12 +307,12 @@ impl Psp {
             TMR_ONCE,
             format_args!("DESTROY_TMR without SETUP_TMR"),
         )?;
-        fabric.tmr = 0..0;
+        fabric.close_to_host(None);
         Ok(Response::default())
     }
 
-    fn load(&mut self, frame: Frame, fabric: &mut Fabric) -> Result<Response, Violation> {
-        let number = payload(fabric, frame, 3);
+    fn load(&mut self, buffer: &Buffer<'_>, fabric: &mut Fabric) -> Result<Response, Violation> {
+        let number = buffer.dword(3);
         let found = firmware::by_number(number);
         let known = found.is_some();
         fabric.require(known, TYPE, format_args!("LOAD_IP_FW of type {number}"))?;
@@ -286,7 +320,7 @@ impl Psp {
             return Ok(rejected());
         };
         self.order(firmware, fabric)?;
-        let (_, header) = self.image(frame, fabric, firmware.expected())?;
+        let (header, _) = self.image(buffer, fabric, firmware.expected())?;
         let toc = self.commands.toc.as_ref();
         let slot = toc.and_then(|toc| toc.find(firmware.toc));
         if let Some(slot) = slot {
@@ -310,7 +344,7 @@ impl Psp {
             fabric.events.push(Event::SmuFirmware { version });
         }
         let address = match (self.commands.tmr, slot) {
-            (Some(tmr), Some(slot)) => tmr + slot.offset,
+            (Some(tmr), Some(slot)) => memory::VRAM_MC + tmr + slot.offset,
             _ => 0,
         };
         Ok(Response {

@@ -1,7 +1,7 @@
 //! Signed images: the header that starts every component that PSP takes, and what can be checked of one without keys.
 
 use crate::fabric::Fabric;
-use crate::psp::memory;
+use crate::psp::memory::{self, dword};
 use crate::rule::{Violation, rules};
 
 rules! { Psp:
@@ -14,9 +14,11 @@ rules! { Psp:
 }
 
 /// Bytes of the header.
-pub(crate) const HEADER: u64 = 0x100;
+pub(crate) const HEADER: usize = 0x100;
 /// "$PS1".
 pub(crate) const MAGIC: u32 = 0x3153_5024;
+/// Bytes of an image and what fills it up; the largest that is known has 0x41520.
+const BYTES_MAX: usize = 1 << 24;
 /// Header and signature, which the signed size leaves out.
 pub(crate) const UNSIGNED: u32 = 0x200;
 
@@ -42,12 +44,6 @@ pub(crate) struct Header {
     pub(crate) total: u32,
 }
 
-fn dword(bytes: &[u8; HEADER as usize], offset: usize) -> u32 {
-    let mut value = [0; 4];
-    value.copy_from_slice(&bytes[offset..offset + 4]);
-    u32::from_le_bytes(value)
-}
-
 /// Names of the type ids that AMD's files show, so that a message can say which image lies there instead.
 const NAMES: &[(u32, &str)] = &[
     (0x8101_000a, "SYS_DRV"),
@@ -65,39 +61,37 @@ fn who(id: u32) -> &'static str {
     )
 }
 
-/// Checks the image at an offset of video memory. `given` are the bytes that the driver says it has; a bootloader is not told.
+/// Reads the image at an offset of video memory and checks it: its header, and all its bytes. `given` are the bytes that the
+/// driver says it has; a bootloader is not told.
 pub(crate) fn check(
     fabric: &mut Fabric,
     offset: u64,
     given: Option<u32>,
     expected: Expected,
-) -> Result<Header, Violation> {
+) -> Result<(Header, Vec<u8>), Violation> {
     let Expected { name, .. } = expected;
     if let Some(given) = given {
-        let holds = u64::from(given) >= HEADER;
         fabric.require(
-            holds,
+            given as usize >= HEADER,
             IMAGE_SIZE,
             format_args!("{name}: {given:#x} bytes are no image, its header alone has 0x100"),
         )?;
     }
-    memory::visible(fabric, offset, HEADER, format_args!("{name}: header"))?;
-    let mut bytes = [0; HEADER as usize];
-    fabric.vram.read(offset, &mut bytes);
-    let magic = dword(&bytes, 0x10);
+    let mut bytes = vec![0; HEADER];
+    memory::load(fabric, offset, &mut bytes, format_args!("header of {name}"))?;
     let header = Header {
         signed: dword(&bytes, 0x14),
         id: dword(&bytes, 0x58),
         version: dword(&bytes, 0x60),
         total: dword(&bytes, 0x6c),
     };
+    let (magic, one) = (dword(&bytes, 0x10), dword(&bytes, 0x30));
     let wanted = if expected.magic { MAGIC } else { 0 };
     fabric.require(
-        magic == wanted && dword(&bytes, 0x30) == 1,
+        magic == wanted && one == 1,
         IMAGE_MAGIC,
         format_args!(
-            "{name}: {magic:#010x} at 0x10 and {:#x} at 0x30, expected {wanted:#010x} and 1",
-            dword(&bytes, 0x30)
+            "{name}: {magic:#010x} at 0x10 and {one:#x} at 0x30, expected {wanted:#010x} and 1"
         ),
     )?;
     if let Some(id) = expected.id {
@@ -105,35 +99,34 @@ pub(crate) fn check(
             header.id == id,
             IMAGE_TYPE,
             format_args!(
-                "{name}: type id {:#010x} ({}), expected {id:#010x}; is it the right part, and was HDP flushed after it was written?",
+                "{name}: type id {:#010x} ({}), expected {id:#010x}",
                 header.id,
                 who(header.id)
             ),
         )?;
     }
     size(fabric, header, given, expected)?;
-    let total = u64::from(header.total);
-    memory::visible(fabric, offset, total, format_args!("{name}: image"))?;
+    let total = header.total as usize;
+    bytes.resize(
+        given.map_or(total, |given| given as usize).min(BYTES_MAX),
+        0,
+    );
+    memory::load(fabric, offset, &mut bytes, format_args!("{name}"))?;
     // A number of 2048 bits ends the image: that its last 8 bytes are 0 tells that the image was cut off.
-    let mut end = [0; 8];
-    fabric.vram.read(offset + total - 8, &mut end);
-    let what =
-        format_args!("{name}: the end of its signature, at {total:#x}, is 0; is it cut off?");
-    fabric.require(end != [0; 8], IMAGE_SIZE, what)?;
-    if let Some(given) = given.filter(|given| *given > header.total) {
-        let mut rest = vec![0; (given - header.total) as usize];
-        let what = format_args!("{name}: zeros after the image");
-        memory::visible(fabric, offset + total, rest.len() as u64, what)?;
-        fabric.vram.read(offset + total, &mut rest);
-        fabric.require(
-            rest.iter().all(|byte| *byte == 0),
-            IMAGE_SIZE,
-            format_args!(
-                "{name}: {given:#x} bytes given, the image has {total:#x} and no zeros follow"
-            ),
-        )?;
-    }
-    Ok(header)
+    let signature = bytes.get(total - 8..total).unwrap_or_default();
+    fabric.require(
+        signature != [0; 8],
+        IMAGE_SIZE,
+        format_args!("{name}: the end of its signature, at {total:#x}, is 0; is it cut off?"),
+    )?;
+    let rest = bytes.get(total..).unwrap_or_default();
+    fabric.require(
+        rest.iter().all(|byte| *byte == 0),
+        IMAGE_SIZE,
+        format_args!("{name}: the image has {total:#x} bytes and no zeros follow"),
+    )?;
+    bytes.truncate(total);
+    Ok((header, bytes))
 }
 
 /// Checks what the header says of sizes.
@@ -159,7 +152,7 @@ fn size(
     };
     let given = given.unwrap_or(1 << 20);
     fabric.require(
-        fits,
+        fits && given as usize <= BYTES_MAX,
         IMAGE_SIZE,
         format_args!("{name}: {given:#x} bytes given, header says {total:#x}"),
     )

@@ -1,18 +1,14 @@
-//! How PSP sees memory: video memory by MC address, without what the host data path still holds back; and the part of it
-//! that is PSP's own (TMR).
+//! How PSP reads video memory: by MC address, and only what was written.
 
 use std::fmt;
-use std::ops::Range;
 
 use crate::fabric::Fabric;
 use crate::rule::{Rule, Violation, rules};
 use crate::vram::Vram;
 
 rules! { Psp:
-    VISIBLE, "psp-memory-visible", "what PSP reads was written and HDP was flushed since",
-        "Linux amdgpu_psp.c flushes HDP (amdgpu_device_flush_hdp) before a component or frame is announced; tinygrad ip.py _prep_msg1";
-    TMR_ACCESS, "psp-tmr-access", "after SETUP_TMR only the card's firmware accesses the trusted memory region",
-        "Linux amdgpu_psp.c: the TMR is allocated for PSP alone and never mapped for the processor";
+    WRITTEN, "psp-memory-written", "what PSP reads was written since power-on or reset",
+        "Linux amdgpu_psp.c clears buffers (memset of fw_pri_buf and cmd_buf_mem) and copies images in whole";
 }
 
 /// MC address of video memory's first byte, as kernel logs of RX 7900 XTX cards show it.
@@ -39,40 +35,30 @@ pub(crate) fn place(
     Ok(found.unwrap_or(0))
 }
 
-/// Whether all these bytes, which lie in video memory or not, can be read.
-pub(crate) fn visible(
+/// Reads bytes, which may lie outside video memory: then nobody wrote them.
+pub(crate) fn load(
     fabric: &mut Fabric,
     offset: u64,
-    bytes: u64,
+    out: &mut [u8],
     what: fmt::Arguments<'_>,
 ) -> Result<(), Violation> {
-    let inside = usize::try_from(bytes).is_ok_and(|bytes| Vram::holds(offset, bytes));
-    let holds = inside && !fabric.vram.undefined(offset, bytes as usize);
+    let inside = Vram::holds(offset, out.len());
+    if inside {
+        fabric.vram_load(offset, out)?;
+    }
+    let written = inside && !fabric.vram.undefined(offset, out.len());
     fabric.require(
-        holds,
-        VISIBLE,
+        written,
+        WRITTEN,
         format_args!(
-            "{what}: of {bytes:#x} bytes at {offset:#x} of video memory some were never written as PSP sees it; HDP not flushed?"
+            "{what}: some of {:#x} bytes at {offset:#x} of video memory were never written",
+            out.len()
         ),
     )
 }
 
-impl Fabric {
-    /// Somebody but the firmware accesses video memory: not in the trusted memory region.
-    pub(crate) fn outside_tmr(
-        &mut self,
-        offset: u64,
-        bytes: usize,
-        who: &str,
-    ) -> Result<(), Violation> {
-        let Range { start, end } = self.tmr;
-        let outside = offset >= end || offset.saturating_add(bytes as u64) <= start;
-        self.require(
-            outside,
-            TMR_ACCESS,
-            format_args!(
-                "{who} accesses {offset:#x} of video memory, the region is {start:#x} to {end:#x}"
-            ),
-        )
-    }
+/// The dword at a byte of what was read; 0 beyond its end.
+pub(crate) fn dword(bytes: &[u8], offset: usize) -> u32 {
+    let found = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    found.map_or(0, |dword| u32::from_le_bytes(*dword))
 }

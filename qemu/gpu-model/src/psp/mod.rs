@@ -100,7 +100,7 @@ impl Block for Psp {
 
     fn event(&mut self, event: Event, fabric: &mut Fabric) -> Result<(), Violation> {
         if event == Event::Reset(Scope::Card) {
-            fabric.tmr = 0..0;
+            fabric.close_to_host(None);
             *self = Self {
                 boot: boot::Boot::reset(!self.powered),
                 powered: true,

@@ -129,7 +129,7 @@ impl Psp {
         )?;
         let what = format_args!("C2PMSG_69 and 70");
         let offset = memory::place(fabric, mc, bytes, GEOMETRY, what)?;
-        fabric.outside_tmr(offset, bytes as usize, "a new ring of PSP")?;
+        self.outside_tmr(offset, bytes, "ring", fabric)?;
         self.ring.place = Some((offset, bytes));
         self.ring.wptr = 0;
         fabric.registers.set(mp::PSP_RING_WPTR, 0);
@@ -166,8 +166,10 @@ impl Psp {
                 continue;
             }
             let frame = frame(fabric, at, (offset, bytes))?;
+            self.outside_tmr(frame.buffer, BUFFER_BYTES, "command buffer", fabric)?;
+            self.outside_tmr(frame.fence, 4, "fence", fabric)?;
             self.execute(frame, fabric)?;
-            fabric.vram.write(frame.fence, &frame.value.to_le_bytes());
+            fabric.vram_store(frame.fence, &frame.value.to_le_bytes())?;
         }
         Ok(())
     }
@@ -180,31 +182,19 @@ impl Psp {
 
 /// Reads a frame and checks where it points.
 fn frame(fabric: &mut Fabric, at: u64, ring: (u64, u64)) -> Result<Frame, Violation> {
-    memory::visible(fabric, at, FRAME, format_args!("PSP's frame"))?;
     let mut bytes = [0; FRAME as usize];
-    fabric.vram.read(at, &mut bytes);
-    let dword = |n: usize| {
-        let mut value = [0; 4];
-        value.copy_from_slice(&bytes[n..n + 4]);
-        u32::from_le_bytes(value)
-    };
+    memory::load(fabric, at, &mut bytes, format_args!("PSP's frame"))?;
+    let dword = |n| memory::dword(&bytes, n);
     let wide = |n| u64::from(dword(n + 4)) << 32 | u64::from(dword(n));
     let (buffer, fence, value) = (wide(0), wide(12), dword(20));
-    let aligned = |ok: bool, what: fmt::Arguments<'_>, rule, fabric: &mut Fabric| {
-        fabric.require(
-            ok,
-            rule,
-            format_args!("{what}; was HDP flushed after the frame was written?"),
-        )
-    };
     let what = format_args!("command buffer {buffer:#x} of a frame");
-    aligned(buffer.is_multiple_of(4), what, BUFFER, fabric)?;
+    fabric.require(buffer.is_multiple_of(4), BUFFER, what)?;
     let buffer = memory::place(fabric, buffer, BUFFER_BYTES, BUFFER, what)?;
     let what = format_args!("fence {fence:#x} of a frame");
-    aligned(fence.is_multiple_of(4), what, FENCE, fabric)?;
+    fabric.require(fence.is_multiple_of(4), FENCE, what)?;
     let fence = memory::place(fabric, fence, 4, FENCE, what)?;
     let apart = !overlaps((fence, 4), (buffer, BUFFER_BYTES)) && !overlaps((fence, 4), ring);
-    aligned(apart, what, FENCE, fabric)?;
+    fabric.require(apart, FENCE, what)?;
     let mut held = [0; 4];
     fabric.vram.read(fence, &mut held);
     let undefined = fabric.vram.undefined(fence, 4);

@@ -130,7 +130,7 @@ pub(crate) const CASES: &[Case] = &[
         keeps: keeps_all,
     },
     Case {
-        rule: memory::VISIBLE,
+        rule: memory::WRITTEN,
         breaks: |rig| {
             rig.write(mp::PSP_BOOTLOADER_ADDRESS, ((MC + IMAGE) >> 20) as u32);
             rig.write(mp::PSP_BOOTLOADER, 0x8_0000);
@@ -138,7 +138,7 @@ pub(crate) const CASES: &[Case] = &[
         keeps: keeps_all,
     },
     Case {
-        rule: memory::TMR_ACCESS,
+        rule: command::TMR_USE,
         breaks: |rig| {
             let mut driver = rig.up_to(What::Ip(71));
             load(&mut driver, 71, MC + TMR + 0x10_0000, 0x240);

@@ -1,10 +1,10 @@
 //! Table of contents of the RLC's autoload: where in the trusted memory region each engine's firmware lies.
 
-use super::image::{HEADER, Header};
-use crate::fabric::Fabric;
+use super::image::HEADER;
+use super::memory::dword;
 
 /// Entries that are read at most.
-const ENTRIES_MAX: u64 = 128;
+const ENTRIES_MAX: usize = 128;
 
 /// Where one firmware lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +25,11 @@ pub(crate) struct Toc {
 impl Toc {
     /// Reads the table of an image that was checked. An entry of 16 bytes begins with id (31:25) and offset in dwords (24:0),
     /// then size in dwords (31:14); id 0 ends the table, register programs follow.
-    pub(crate) fn read(fabric: &Fabric, image: u64, header: Header) -> Self {
+    pub(crate) fn read(image: &[u8]) -> Self {
         let mut entries = Vec::new();
-        for n in 0..(u64::from(header.signed) / 16).min(ENTRIES_MAX) {
-            let at = image + HEADER + n * 16;
-            let dword = |n: u64| {
-                let mut bytes = [0; 4];
-                fabric.vram.read(at + n * 4, &mut bytes);
-                u32::from_le_bytes(bytes)
-            };
-            let (place, size) = (dword(0), dword(1));
+        let (table, _) = image.get(HEADER..).unwrap_or_default().as_chunks::<16>();
+        for entry in table.iter().take(ENTRIES_MAX) {
+            let (place, size) = (dword(entry, 0), dword(entry, 4));
             let id = (place >> 25) as u8;
             if id == 0 {
                 break;
@@ -54,14 +49,5 @@ impl Toc {
             .iter()
             .find(|entry| entry.id == id && id != 0 && entry.bytes > 0)
             .copied()
-    }
-
-    /// Bytes of the region that the table uses.
-    pub(crate) fn end(&self) -> u64 {
-        self.entries
-            .iter()
-            .map(|entry| entry.offset + entry.bytes)
-            .max()
-            .unwrap_or(0)
     }
 }

@@ -157,7 +157,7 @@ impl Smu {
         }
         self.measured = self.measured.wrapping_add(1);
         let table = metrics::table(&self.limits, self.measured);
-        fabric.vram.write(offset, &table);
+        fabric.vram_store(offset, &table)?;
         Ok(OK)
     }
 
