@@ -81,6 +81,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         crate::hdp::tests::CASES,
         crate::nbio::tests::CASES,
         crate::smu::tests::CASES,
+        crate::ih::tests::CASES,
     ];
     ALL.iter().copied().flatten()
 }

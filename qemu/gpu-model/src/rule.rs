@@ -115,6 +115,7 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
         crate::nbio::RULES,
         crate::smu::RULES,
         crate::smu::message::RULES,
+        crate::ih::RULES,
     ];
     ALL.iter().copied().flatten()
 }

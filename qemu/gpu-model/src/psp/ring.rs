@@ -1,7 +1,5 @@
 //! The ring of sOS: how it is made, the frames in it, and the command buffers and fences that they name.
 
-use std::fmt;
-
 use amdgpu_registers::mp;
 
 use super::boot::READY_BIT;
