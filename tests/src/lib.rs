@@ -3,6 +3,7 @@
 
 pub mod census;
 pub mod evaluation;
+pub mod gpu_machine;
 pub mod guest;
 pub mod hosted;
 pub mod http;
