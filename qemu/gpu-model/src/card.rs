@@ -454,6 +454,13 @@ impl Card {
             .note(ns, Place::Config(offset), access, value.into());
     }
 
+    /// Lets the card go on with what waits for memory that others write. Doors call it when nothing else happens.
+    pub fn poll(&mut self) {
+        if !self.removed && self.stopped.is_none() {
+            self.after();
+        }
+    }
+
     /// Puts the card into a slot, as before power-on: nothing is assigned, nothing decodes.
     pub fn plug(&mut self, slot: Slot) {
         self.pci = Pci::new(slot, false);

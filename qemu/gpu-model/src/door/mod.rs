@@ -23,6 +23,9 @@ pub const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 /// How often a wait for the next message looks whether it is to end.
 const SLICE: Duration = Duration::from_millis(200);
 
+/// How often the card is asked to go on while nobody accesses it: a queue may wait for memory that a guest writes unseen.
+const TICK: Duration = Duration::from_millis(2);
+
 /// Says to doors that they are to close.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);

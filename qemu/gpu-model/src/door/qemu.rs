@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
-use super::{MESSAGE_LIMIT, SLICE, SharedCard, Stop, lock, refused, timed_out};
+use super::{MESSAGE_LIMIT, SharedCard, Stop, TICK, lock, refused, timed_out};
 use crate::host::{BusError, HostMemory, Regions};
 use crate::pci::Slot;
 use crate::shared_bytes::SharedBytes;
@@ -134,7 +134,7 @@ pub fn serve(
     stop: &Stop,
 ) -> io::Result<()> {
     lock(card).plug(Slot::Conventional);
-    stream.set_read_timeout(Some(SLICE))?;
+    stream.set_read_timeout(Some(TICK))?;
     stream.set_write_timeout(Some(MESSAGE_LIMIT))?;
     let mut link = Link {
         stream,
@@ -142,7 +142,7 @@ pub fn serve(
         descriptors: VecDeque::new(),
     };
     let ended = loop {
-        match link.message(stop) {
+        match link.message(stop, card) {
             Ok(Some((command, body))) => {
                 if let Err(error) = act(&mut link, command, &body, card, memory) {
                     break Err(error);
@@ -293,7 +293,7 @@ struct Link<'a> {
 
 impl Link<'_> {
     /// The next message; `None` when QEMU has ended or `stop` is asked for.
-    fn message(&mut self, stop: &Stop) -> io::Result<Option<(i32, Vec<u8>)>> {
+    fn message(&mut self, stop: &Stop, card: &SharedCard) -> io::Result<Option<(i32, Vec<u8>)>> {
         let mut begun = Instant::now();
         loop {
             if self.buffer.len() >= HEADER {
@@ -319,6 +319,7 @@ impl Link<'_> {
                     if stop.is_asked() {
                         return Ok(None);
                     }
+                    lock(card).poll();
                     if self.buffer.is_empty() {
                         begun = Instant::now();
                     } else if begun.elapsed() > MESSAGE_LIMIT {

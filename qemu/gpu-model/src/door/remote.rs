@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{MESSAGE_LIMIT, SLICE, SharedCard, Stop, lock, refused, timed_out};
+use super::{MESSAGE_LIMIT, SLICE, SharedCard, Stop, TICK, lock, refused, timed_out};
 use crate::host::{BusError, HostMemory, Regions};
 use crate::shared_bytes::SharedBytes;
 
@@ -249,7 +249,8 @@ impl Remote {
                         });
                     }
                     Err(error) if timed_out(&error) => {
-                        std::thread::sleep(std::time::Duration::from_millis(10));
+                        std::thread::sleep(TICK);
+                        lock(&self.card).poll();
                     }
                     Err(error) => {
                         stop.now();
@@ -412,6 +413,7 @@ impl Driver<'_> {
             "SYSMEM_WRITE" => {
                 let memory = self.door.memory.loan(request.bar, first, second)?;
                 memory.write(first, payload);
+                card.poll();
                 Ok(Answer::default())
             }
             "PING" => Ok(Answer::default()),
