@@ -10,6 +10,9 @@
 //! Where to start reading: [`guest::Guest::start`].
 #![forbid(unsafe_code)]
 
+pub mod cache;
+pub mod debian;
+pub mod firmware;
 pub mod guest;
 pub mod image;
 pub mod kernel;

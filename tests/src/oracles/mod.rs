@@ -12,11 +12,11 @@ mod logits;
 mod openai;
 mod python;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 pub use amd_manual::{ManualCase, ManualResult, amd_manual};
 pub use blocks::llama_cpp_numbers;
@@ -24,6 +24,7 @@ pub use jinja::Jinja;
 pub use llama_cpp::{LlamaCppTokenizer, llama_cpp_source};
 pub use logits::llama_cpp_logits;
 pub use openai::openai_client;
+pub use qemu::cache::run;
 
 /// The folder that all oracles are kept in.
 #[must_use]
@@ -39,25 +40,10 @@ pub fn cache() -> PathBuf {
 /// # Errors
 /// If the folder cannot be made, or `make` fails.
 pub fn once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let cache = cache();
-    let place = cache.join(name);
-    if place.is_dir() {
-        return Ok(place);
-    }
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let lock = File::create(cache.join(format!("{name}.lock")))?;
-    lock.lock().context("cannot lock the oracle cache")?;
-    if !place.is_dir() {
+    qemu::cache::once(&cache(), name, |folder| {
         tools()?;
-        let unfinished = cache.join(format!("{name}.unfinished"));
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
-        }
-        fs::create_dir(&unfinished)?;
-        make(&unfinished).with_context(|| format!("cannot set up the oracle {name}"))?;
-        fs::rename(&unfinished, &place)?;
-    }
-    Ok(place)
+        make(folder).with_context(|| format!("cannot set up the oracle {name}"))
+    })
 }
 
 /// What makes an oracle: how to see that a tool is there, and the package that brings it.
@@ -91,25 +77,4 @@ fn tools() -> Result<()> {
             missing.join(" ")
         )
     })
-}
-
-/// Runs a tool of the set-up to its end.
-///
-/// # Errors
-/// If it cannot be started, in which case `install` says what to do, or fails, with the end of what it said.
-pub fn run(command: &mut Command, install: &str) -> Result<()> {
-    let name = command.get_program().display().to_string();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {name}; install it: {install}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let tail: Vec<&str> = said.lines().rev().take(15).collect();
-    let tail: Vec<&str> = tail.into_iter().rev().collect();
-    ensure!(
-        output.status.success(),
-        "{name} failed ({}); it needs: {install}\n{}",
-        output.status,
-        tail.join("\n")
-    );
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use qemu::debian::{self, Source};
 use serde_json::Value;
 use tests::oracles;
 
@@ -20,65 +21,12 @@ pub(crate) fn set_up() -> Result<PathBuf> {
             .context("install what RADV needs: apt-get install mesa-vulkan-drivers libvulkan1")?;
     }
     oracles::once("mesa-25", |folder| {
-        let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-        let source = format!("deb [signed-by={keys}] {} {SUITE} main\n", mirror()?);
-        fs::write(folder.join("sources.list"), source)?;
-        fs::create_dir_all(folder.join("lists/partial"))?;
-        let options = |command: &mut Command| {
-            let place = |name: &str| folder.join(name).display().to_string();
-            for option in [
-                format!("Dir::Etc::sourcelist={}", place("sources.list")),
-                "Dir::Etc::sourceparts=-".into(),
-                format!("Dir::State::lists={}", place("lists")),
-                "APT::Get::List-Cleanup=0".into(),
-                "APT::Sandbox::User=root".into(),
-            ] {
-                command.arg("-o").arg(option);
-            }
-            command.current_dir(folder);
+        let source = Source {
+            suite: Some(SUITE),
+            component: "main",
         };
-        let need = "a Debian bookworm whose mirror has bookworm-backports";
-        let mut update = Command::new("apt-get");
-        options(&mut update);
-        oracles::run(update.arg("update"), need)?;
-        let mut download = Command::new("apt-get");
-        options(&mut download);
-        oracles::run(download.arg("download").args(PACKAGES), need)?;
-        for file in fs::read_dir(folder)? {
-            let path = file?.path();
-            if path.extension().is_some_and(|extension| extension == "deb") {
-                oracles::run(
-                    Command::new("dpkg-deb")
-                        .arg("-x")
-                        .arg(&path)
-                        .arg("root")
-                        .current_dir(folder),
-                    "dpkg",
-                )?;
-                fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
+        debian::unpack(folder, source, PACKAGES)
     })
-}
-
-/// The mirror that this machine's packages come from.
-fn mirror() -> Result<String> {
-    let output = Command::new("apt-get")
-        .args([
-            "indextargets",
-            "--format",
-            "$(REPO_URI)",
-            "Created-By: Packages",
-            "Suite: oldstable",
-        ])
-        .output()
-        .context("cannot run apt-get: this oracle needs Debian")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mirror = text.lines().find(|line| !line.contains("security"));
-    Ok(mirror
-        .context("apt knows no mirror of Debian bookworm")?
-        .to_owned())
 }
 
 /// RADV's driver file in the unpacked folder, with the library's path made whole.
