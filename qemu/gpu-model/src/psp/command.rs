@@ -210,7 +210,7 @@ impl Psp {
         fabric.require(
             toc,
             TOC,
-            format_args!("SETUP_TMR without a table of contents"),
+            format_args!("SETUP_TMR without the table of contents (TOC)"),
         )?;
         let smu = commands.loaded.contains(&SMU);
         fabric.require(

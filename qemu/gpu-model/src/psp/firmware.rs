@@ -95,7 +95,7 @@ pub(crate) const FIRMWARE: &[Firmware] = &[
     row(49, "VCN0_RAM", 0, true, 0, Need::Other),
     row(50, "VCN1_RAM", 0, true, 0, Need::Other),
     row(51, "DMUB", 0, true, 0, Need::Other),
-    row(67, "REG_LIST", 0x0100_0135, false, 0, Need::Other),
+    row(67, "RL (REG_LIST)", 0x0100_0135, false, 0, Need::Other),
     row(68, "IMU_I", 0x8101_203b, false, 0, Need::Compute),
     row(69, "IMU_D", 0x8101_203c, false, 0, Need::Compute),
     row(70, "LSDMA", 0, false, 0, Need::Other),

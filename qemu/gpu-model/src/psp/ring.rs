@@ -84,7 +84,9 @@ impl Psp {
         fabric.require(
             alive && ready,
             SOS,
-            format_args!("C2PMSG_64 <- {command:#x}, sOS runs: {alive}, ready: {ready}"),
+            format_args!(
+                "C2PMSG_64 <- {command:#x}, the component SOS runs: {alive}, ready: {ready}"
+            ),
         )?;
         if self.goes_silent(fabric) {
             return Ok(());

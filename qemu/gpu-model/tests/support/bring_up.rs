@@ -60,12 +60,18 @@ pub struct Driver<'a> {
     /// The card.
     pub card: &'a mut Card,
     fence: u32,
+    /// Bytes of the image buffer that hold something.
+    used: usize,
 }
 
 impl<'a> Driver<'a> {
     /// A driver that has done nothing yet.
     pub fn new(card: &'a mut Card) -> Self {
-        Self { card, fence: 0 }
+        Self {
+            card,
+            fence: 0,
+            used: 0,
+        }
     }
 
     fn byte(register: Register) -> u64 {
@@ -109,8 +115,9 @@ impl<'a> Driver<'a> {
 
     /// Hands over an image in its buffer, the rest of which is cleared.
     pub fn image(&mut self, bytes: &[u8]) {
-        let mut buffer = vec![0; 1 << 20];
-        buffer[..bytes.len()].copy_from_slice(bytes);
+        let mut buffer = bytes.to_vec();
+        buffer.resize(self.used.max(bytes.len()), 0);
+        self.used = bytes.len();
         self.memory(IMAGE, &buffer);
         self.flush();
     }

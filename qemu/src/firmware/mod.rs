@@ -3,6 +3,8 @@
 //! They are AMD's, under a licence that lets them be passed on unchanged; this repository does not hold them. Debian packages
 //! them in `firmware-amd-graphics`.
 
+pub mod container;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,22 @@ pub struct Firmware {
     pub folder: PathBuf,
     /// By name.
     pub files: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Firmware {
+    /// A signed part of a file, by AMD's name for it.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it, or the part that no file has.
+    pub fn part(&self, name: &str) -> Result<&[u8]> {
+        for (file, bytes) in &self.files {
+            let parts = container::parts(file, bytes)?;
+            if let Some(part) = parts.into_iter().find(|part| part.name == name) {
+                return Ok(&bytes[part.range]);
+            }
+        }
+        bail!("no firmware file has a part {name}")
+    }
 }
 
 /// Reads the files from `folder` if one is given; otherwise from where the distribution keeps them, or from Debian's package,
