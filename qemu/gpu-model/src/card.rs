@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use amdgpu_registers::{Info, Ip, Register, nbif};
 
+use crate::caches::Caches;
 use crate::clock::{ACCESS_NS, Clock};
 use crate::discovery;
+use crate::counters::Counters;
 use crate::fabric::{Block, Event, Fabric, Scope};
 use crate::fault::{FaultKind, Faults};
 use crate::gfx::Gfx;
@@ -71,6 +73,8 @@ impl Card {
             tolerated: std::collections::BTreeMap::new(),
             bus_master: false,
             mmu: crate::gmc::Mmu::default(),
+            caches: Caches::new()?,
+            counters: Counters::default(),
         };
         let mut card = Self {
             fabric,
@@ -167,6 +171,7 @@ impl Card {
             for event in std::mem::take(&mut self.fabric.events) {
                 if event == Event::Reset(Scope::Card) {
                     self.fabric.vram.clear()?;
+                    self.fabric.caches = Caches::new()?;
                     self.fabric.registers.reset(|_| true);
                     self.fabric.hdp = Hdp::default();
                     discovery::write(&self.fabric.vram);
@@ -203,6 +208,9 @@ impl Card {
         }
         self.fabric.clock.pass(ACCESS_NS);
         let found = self.fabric.registers.find(dword);
+        if let Some((_, info)) = found {
+            self.fabric.counters.register(info.register.ip, false);
+        }
         let result = match found {
             Some((at, info)) => self.read(at, info),
             None if Nbio::flushes(dword, &self.fabric).is_some() => Ok(0),
@@ -238,6 +246,9 @@ impl Card {
         self.fabric
             .journal
             .note(self.fabric.clock.ns(), place, Access::Write, value.into());
+        if let Some((_, info)) = found {
+            self.fabric.counters.register(info.register.ip, true);
+        }
         let result = match found {
             Some((at, info)) => self.write(at, info, value),
             None => match Nbio::flushes(dword, &self.fabric) {
@@ -260,10 +271,44 @@ impl Card {
     }
 
     fn after(&mut self) {
-        if self.settle().is_err() {
-            // Without address space for video memory there is no card.
-            self.removed = true;
+        loop {
+            if self.settle().is_err() {
+                // Without address space for video memory there is no card.
+                self.removed = true;
+            }
+            if self.stopped.is_some() || self.removed || !self.resume() {
+                return;
+            }
         }
+    }
+
+    /// Lets queues that wait look again. Whether any went on.
+    fn resume(&mut self) -> bool {
+        let mut progress = false;
+        for result in [
+            self.gfx.resume(&mut self.fabric),
+            self.sdma.resume(&mut self.fabric),
+        ] {
+            match result {
+                Ok(went_on) => progress |= went_on,
+                Err(violation) => self.stop(violation),
+            }
+        }
+        progress || !self.fabric.events.is_empty()
+    }
+
+    /// Lets queues that wait for memory look again: for whoever changes host memory without touching the card.
+    pub fn poll(&mut self) {
+        if !self.off_the_bus() && (self.gfx.waits() || self.sdma.waits()) {
+            self.fabric.clock.pass(ACCESS_NS);
+            self.after();
+        }
+    }
+
+    /// What the card did.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.fabric.counters
     }
 
     /// Which block answers for a register.
@@ -317,6 +362,9 @@ impl Card {
                 self.fabric.cpu_write(offset, &value.to_le_bytes())
             }
             _ => {
+                if info.register.ip == Ip::Gc {
+                    self.gfx.check_up(named(at, info), &mut self.fabric)?;
+                }
                 let (block, fabric) = self.block(info);
                 block.write(at, value, fabric)
             }
@@ -383,6 +431,14 @@ impl Card {
         let decodes = self.pci.decodes(bar, offset, data.len(), &mut self.fabric);
         let result = decodes.and_then(|()| match bar {
             0 => self.memory_write(offset, data),
+        let result = match bar {
+            0 => {
+                let result = self.hdp.write(offset, data, &mut self.fabric);
+                if self.gfx.waits() || self.sdma.waits() {
+                    self.after();
+                }
+                result
+            }
             2 => self.doorbell(offset, data),
             5 => match <[u8; 4]>::try_from(data) {
                 Ok(value) if offset.is_multiple_of(4) => {
@@ -498,7 +554,7 @@ fn named(at: At, info: &Info) -> Register {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use amdgpu_registers::gc;
+    use amdgpu_registers::nbif;
 
     use super::*;
     use crate::rig::Case;
@@ -507,12 +563,12 @@ pub(crate) mod tests {
         Case {
             rule: UNKNOWN_REGISTER,
             breaks: |rig| rig.card.bar_write(5, 0x3_0000, &[0; 4]),
-            keeps: |rig| rig.write(gc::GRBM_CNTL, 0x18),
+            keeps: |rig| rig.write(nbif::RCC_DEV0_EPF0_RCC_DOORBELL_APER_EN, 1),
         },
         Case {
             rule: REGISTER_WIDTH,
             breaks: |rig| rig.card.bar_write(5, 0x8000, &[0; 8]),
-            keeps: |rig| rig.write(gc::GRBM_CNTL, 0x18),
+            keeps: |rig| rig.write(nbif::RCC_DEV0_EPF0_RCC_DOORBELL_APER_EN, 1),
         },
     ];
 }

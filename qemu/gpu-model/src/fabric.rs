@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::caches::Caches;
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::fault::Faults;
 use crate::gmc::Mmu;
 use crate::hdp::Hdp;
@@ -97,6 +99,9 @@ pub(crate) struct Fabric {
     pub(crate) bus_master: bool,
     /// What memory hubs remember of translations.
     pub(crate) mmu: Mmu,
+    /// What caches hold of video memory.
+    pub(crate) caches: Caches,
+    pub(crate) counters: Counters,
 }
 
 impl Fabric {

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
+use crate::caches::Caches;
 use crate::discovery;
 use crate::fabric::{Event, Fabric, Vector};
 use crate::fault::FaultKind;
@@ -115,10 +116,11 @@ impl Hdp {
             })
     }
 
-    fn push_out(&mut self, page: u64, vram: &Vram) {
+    fn push_out(&mut self, page: u64, vram: &Vram, caches: &Caches) {
         if let Some(found) = self.pages.remove(&page) {
             for run in found.runs() {
                 let at = page * PAGE as u64 + run.start as u64;
+                Fabric::host_changes(caches, vram, at, &found.data[run.clone()]);
                 vram.write(at, &found.data[run]);
             }
         }
@@ -155,6 +157,7 @@ impl Fabric {
     /// The processor reads video memory. What a flipped bit spoilt reads as ones, as a poisoned completion does.
     pub(crate) fn cpu_read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Violation> {
         self.cpu_may(offset, out.len())?;
+        self.host_reads(offset, out.len())?;
         self.vram.read(offset, out);
         if !self.hdp.pages.is_empty() {
             for (page, first, part) in pieces(offset, out.len()) {
@@ -183,6 +186,7 @@ impl Fabric {
         }
         self.cleanse(offset, data.len());
         if self.level == Level::Hardware {
+            Self::host_changes(&self.caches, &self.vram, offset, data);
             self.vram.write(offset, data);
             return Ok(());
         }
@@ -195,7 +199,7 @@ impl Fabric {
             if hdp.pages.len() == PAGES
                 && let Some(oldest) = hdp.order.pop_front()
             {
-                hdp.push_out(oldest, &self.vram);
+                hdp.push_out(oldest, &self.vram, &self.caches);
             }
             let mut fresh = Box::new(Page {
                 data: [0; PAGE],
@@ -211,7 +215,7 @@ impl Fabric {
     /// Everything that waits reaches video memory.
     pub(crate) fn hdp_flush(&mut self) {
         for page in std::mem::take(&mut self.hdp.order) {
-            self.hdp.push_out(page, &self.vram);
+            self.hdp.push_out(page, &self.vram, &self.caches);
         }
     }
 

@@ -28,6 +28,7 @@ mod card;
 mod clock;
 mod discovery;
 pub mod door;
+mod counters;
 mod fabric;
 mod fault;
 mod gfx;
@@ -50,6 +51,7 @@ mod vram;
 
 pub use bases::NAVI31;
 pub use card::Card;
+pub use counters::{Counters, Dispatch};
 pub use fault::{BadFault, FaultKind, Faults};
 pub use host::{BusError, HostMemory, NoHost};
 pub use journal::{Access, Entry, Journal, Place};

@@ -75,6 +75,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
     const ALL: &[&[Case]] = &[
         crate::card::tests::CASES,
         crate::gmc::tests::CASES,
+        crate::gfx::tests::CASES,
         crate::psp::tests::CASES,
         crate::pci::tests::CASES,
         crate::discovery::tests::CASES,

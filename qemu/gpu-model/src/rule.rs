@@ -103,6 +103,9 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
     const ALL: &[&[Rule]] = &[
         crate::card::RULES,
         crate::gmc::RULES,
+        crate::caches::RULES,
+        crate::gfx::RULES,
+        crate::gfx::LAUNCH_RULES,
         crate::psp::RULES,
         crate::psp::boot::RULES,
         crate::psp::command::RULES,

@@ -19,3 +19,16 @@ impl Block for Sdma {
         Ok(())
     }
 }
+
+impl Sdma {
+    /// Lets queues that wait look again. Whether any went on.
+    pub(crate) fn resume(&mut self, fabric: &mut Fabric) -> Result<bool, Violation> {
+        let _ = fabric;
+        Ok(false)
+    }
+
+    /// Whether any queue waits.
+    pub(crate) fn waits(&self) -> bool {
+        false
+    }
+}

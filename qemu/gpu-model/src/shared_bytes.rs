@@ -47,7 +47,8 @@ impl SharedBytes {
         unsafe { self.map.as_mut_ptr().add(offset as usize) }
     }
 
-    fn byte(&self, offset: u64) -> &AtomicU8 {
+    /// A byte.
+    pub(crate) fn byte(&self, offset: u64) -> &AtomicU8 {
         // SAFETY: in the map; the map lives as long as `self` and is only accessed by atomics.
         unsafe { AtomicU8::from_ptr(self.pointer(offset, 1)) }
     }
@@ -58,7 +59,8 @@ impl SharedBytes {
         unsafe { AtomicU32::from_ptr(self.pointer(offset, 4).cast()) }
     }
 
-    fn quad(&self, offset: u64) -> &AtomicU64 {
+    /// The quadword at a multiple of 8.
+    pub(crate) fn quad(&self, offset: u64) -> &AtomicU64 {
         // SAFETY: as in `dword`.
         unsafe { AtomicU64::from_ptr(self.pointer(offset, 8).cast()) }
     }

@@ -1,6 +1,6 @@
 //! Video memory: 24,560 MiB, of which only what is used takes room.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::shared_bytes::SharedBytes;
 
@@ -40,7 +40,12 @@ impl Vram {
         self.bytes.dword(offset)
     }
 
-    /// The same, if the offset is one of video memory.
+    /// The quadword at a multiple of 8 below [`VRAM_BYTES`].
+    pub fn quad(&self, offset: u64) -> &AtomicU64 {
+        self.bytes.quad(offset)
+    }
+
+    /// The dword, if the offset is one of video memory.
     pub(crate) fn holds_dword(&self, offset: u64) -> Option<&AtomicU32> {
         (offset.is_multiple_of(4) && Self::holds(offset, 4)).then(|| self.dword(offset))
     }
@@ -68,14 +73,18 @@ impl Vram {
         self.define(offset, data.len());
     }
 
-    fn define(&self, offset: u64, bytes: usize) {
+    /// Marks the dwords that these bytes touch as written.
+    pub(crate) fn define(&self, offset: u64, bytes: usize) {
         let mut dword = offset / 4;
         let end = (offset + bytes as u64).div_ceil(4);
         while dword < end {
             let first = dword % 32;
             let count = (end - dword).min(32 - first);
             let bits = (u32::MAX >> (32 - count)) << first;
-            self.defined_bits(dword).fetch_or(bits, Relaxed);
+            let word = self.defined_bits(dword);
+            if word.load(Relaxed) & bits != bits {
+                word.fetch_or(bits, Relaxed);
+            }
             dword += count;
         }
     }

@@ -147,7 +147,7 @@ impl Launch {
     }
 
     /// The waves of a workgroup at entry.
-    fn waves(&self, workgroup: [u32; 3]) -> Vec<Wave> {
+    fn waves(&self, workgroup: [u32; 3], user: &[u32]) -> Vec<Wave> {
         let threads = self.threads();
         (0..threads.div_ceil(WAVE))
             .map(|index| {
@@ -156,8 +156,9 @@ impl Launch {
                 let first = index * WAVE;
                 let here = (threads - first).min(WAVE);
                 wave.s[EXEC] = u32::MAX >> (WAVE - here);
-                wave.set_sgpr(0, self.arguments as u32);
-                wave.set_sgpr(1, (self.arguments >> 32) as u32);
+                for (sgpr, value) in user.iter().take(MAX_USER_SGPRS as usize).enumerate() {
+                    wave.set_sgpr(sgpr as u8, *value);
+                }
                 let mut next = self.user_sgprs as u8;
                 for (wanted, id) in self.workgroup_ids.into_iter().zip(workgroup) {
                     if wanted {
@@ -198,6 +199,21 @@ pub fn dispatch(
     memory: &dyn Memory,
     options: &Options,
 ) -> Result<Report, Failure> {
+    let arguments = [launch.arguments as u32, (launch.arguments >> 32) as u32];
+    dispatch_with(program, launch, &arguments, memory, options)
+}
+
+/// Runs a dispatch whose user SGPRs hold `user` from s0 on, instead of the address of arguments alone.
+///
+/// # Errors
+/// As [`dispatch`].
+pub fn dispatch_with(
+    program: &Program,
+    launch: &Launch,
+    user: &[u32],
+    memory: &dyn Memory,
+    options: &Options,
+) -> Result<Report, Failure> {
     launch.check().map_err(Failure::Launch)?;
     let groups = launch.workgroups.map(u64::from);
     let groups = groups.into_iter().fold(1, u64::saturating_mul);
@@ -215,7 +231,7 @@ pub fn dispatch(
         stopped: AtomicBool::new(false),
         first: Mutex::new(None),
     };
-    let work = || queue.work(program, launch, memory, options);
+    let work = || queue.work(program, launch, user, memory, options);
     let tallies = if threads == 1 {
         vec![work()]
     } else {
@@ -253,6 +269,7 @@ impl Queue {
         &self,
         program: &Program,
         launch: &Launch,
+        user: &[u32],
         memory: &dyn Memory,
         options: &Options,
     ) -> Tally {
@@ -273,7 +290,7 @@ impl Queue {
             if launch.lds_zeroed {
                 worker.lds.define(0, launch.lds_bytes as usize);
             }
-            let mut waves = launch.waves(id);
+            let mut waves = launch.waves(id, user);
             if let Err(stop) = worker.run(&mut waves, id, options.max_steps) {
                 self.stopped.store(true, Relaxed);
                 let first = self.first.lock();

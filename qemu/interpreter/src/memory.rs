@@ -23,6 +23,14 @@ pub trait Memory: Sync {
     /// If any of them may not be read.
     fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Fault>;
 
+    /// Reads bytes for a scalar load, which goes through a cache of its own.
+    ///
+    /// # Errors
+    /// If any of them may not be read.
+    fn read_scalar(&self, address: u64, out: &mut [u8]) -> Result<(), Fault> {
+        self.read(address, out)
+    }
+
     /// Writes `data.len()` bytes (1 to 512, at any alignment).
     ///
     /// # Errors

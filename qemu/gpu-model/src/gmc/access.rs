@@ -93,6 +93,30 @@ impl Fabric {
         }
     }
 
+    /// The command processor writes a fence or timestamp: GL2 does not hold it back.
+    pub(crate) fn store_release(
+        &mut self,
+        client: Client,
+        va: u64,
+        data: &[u8],
+    ) -> Result<(), Violation> {
+        match self.translate(client, va, Intent::Write)? {
+            Some(span) if span.bytes >= data.len() as u64 => match span.place {
+                Place::Vram(offset) if !span.uncached => {
+                    self.gl2_write_through(offset, data, who(client))
+                }
+                _ => self.store_span(client, span, data),
+            },
+            // Aligned data lies in one page, so this is a fault.
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets all translations of a hub.
+    pub(crate) fn forget_translations(&mut self, hub: Hub) {
+        self.mmu.forget(hub, 0xffff);
+    }
+
     /// Reads host memory by DMA.
     pub(crate) fn host_read(&mut self, address: u64, out: &mut [u8]) -> Result<(), Violation> {
         let on = self.bus_master;

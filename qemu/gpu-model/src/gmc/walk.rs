@@ -189,10 +189,17 @@ impl Walk<'_> {
         })
     }
 
-    fn entry(&self, table: Place, index: u64) -> u64 {
+    fn entry(&mut self, table: Place, index: u64) -> u64 {
         let mut bytes = [0; 8];
         match table {
-            Place::Vram(offset) => self.fabric.vram.read(offset + 8 * index, &mut bytes),
+            Place::Vram(offset) => {
+                let at = offset + 8 * index;
+                if self.fabric.hdp.waits(at, 8) {
+                    let seen = format!("the entry at {at:#x} on the way to {:#x}", self.va);
+                    self.complain(crate::hdp::STALE, seen);
+                }
+                self.fabric.vram.read(at, &mut bytes);
+            }
             Place::Host(address) => {
                 let read = self.fabric.host.read(address + 8 * index, &mut bytes);
                 if read.is_err() || !self.fabric.bus_master {

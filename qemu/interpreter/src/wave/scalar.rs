@@ -119,7 +119,7 @@ impl Wave {
         if !wanted.is_empty() {
             context
                 .memory
-                .read(address, wanted)
+                .read_scalar(address, wanted)
                 .map_err(|fault| Violation::fault(None, &fault))?;
         }
         context.traffic.scalar += 4 * available as u64;
