@@ -6,8 +6,8 @@ use amdgpu_registers::{Info, Ip, Register, nbif};
 
 use crate::caches::Caches;
 use crate::clock::{ACCESS_NS, Clock};
-use crate::discovery;
 use crate::counters::Counters;
+use crate::discovery;
 use crate::fabric::{Block, Event, Fabric, Scope};
 use crate::fault::{FaultKind, Faults};
 use crate::gfx::Gfx;
@@ -107,7 +107,7 @@ impl Card {
     }
 
     /// Writes every access from now on to `trace`, one a line.
-    pub fn trace(&mut self, trace: impl std::io::Write + Send + 'static) {
+    pub fn trace(&mut self, trace: impl std::io::Write + Send + Sync + 'static) {
         self.fabric.journal.trace(Box::new(trace));
     }
 
@@ -431,14 +431,6 @@ impl Card {
         let decodes = self.pci.decodes(bar, offset, data.len(), &mut self.fabric);
         let result = decodes.and_then(|()| match bar {
             0 => self.memory_write(offset, data),
-        let result = match bar {
-            0 => {
-                let result = self.hdp.write(offset, data, &mut self.fabric);
-                if self.gfx.waits() || self.sdma.waits() {
-                    self.after();
-                }
-                result
-            }
             2 => self.doorbell(offset, data),
             5 => match <[u8; 4]>::try_from(data) {
                 Ok(value) if offset.is_multiple_of(4) => {
@@ -457,6 +449,8 @@ impl Card {
         });
         if let Err(violation) = result {
             self.stop(violation);
+        } else if bar == 0 && (self.gfx.waits() || self.sdma.waits()) {
+            self.after();
         }
     }
 

@@ -54,11 +54,8 @@ impl Dispatch {
         let waves = threads.div_ceil(32).max(1);
         let by_vgprs = SIMD_VGPRS / (self.vgprs.div_ceil(24) * 24).max(24);
         // Four SIMDs share the 128 KiB of a work-group processor.
-        let by_lds = if self.lds == 0 {
-            16
-        } else {
-            (131_072 / self.lds * waves).div_ceil(4)
-        };
+        let groups = 131_072u32.checked_div(self.lds);
+        let by_lds = groups.map_or(16, |groups| (groups * waves).div_ceil(4));
         by_vgprs.min(by_lds).min(16)
     }
 }

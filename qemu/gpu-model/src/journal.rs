@@ -79,12 +79,12 @@ impl fmt::Display for Entry {
 pub struct Journal {
     entries: VecDeque<Entry>,
     /// Where every access is written, one a line.
-    trace: Option<Box<dyn Write + Send>>,
+    trace: Option<Box<dyn Write + Send + Sync>>,
 }
 
 impl Journal {
     /// Writes every access from now on to `trace`.
-    pub(crate) fn trace(&mut self, trace: Box<dyn Write + Send>) {
+    pub(crate) fn trace(&mut self, trace: Box<dyn Write + Send + Sync>) {
         self.trace = Some(trace);
     }
 

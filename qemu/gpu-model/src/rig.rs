@@ -76,6 +76,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         crate::card::tests::CASES,
         crate::gmc::tests::CASES,
         crate::gfx::tests::CASES,
+        crate::sdma::tests::CASES,
         crate::psp::tests::CASES,
         crate::pci::tests::CASES,
         crate::discovery::tests::CASES,

@@ -106,6 +106,7 @@ pub fn every_rule() -> impl Iterator<Item = &'static Rule> {
         crate::caches::RULES,
         crate::gfx::RULES,
         crate::gfx::LAUNCH_RULES,
+        crate::sdma::RULES,
         crate::psp::RULES,
         crate::psp::boot::RULES,
         crate::psp::command::RULES,

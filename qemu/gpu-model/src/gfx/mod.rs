@@ -6,7 +6,7 @@
 
 mod dispatch;
 mod launch_rules;
-mod pm4;
+pub(crate) mod pm4;
 mod queue;
 mod registers;
 mod rules;

@@ -29,7 +29,7 @@ rules! { Gfx:
         "gfx_v11_0_compute_mqd_init in Linux; AM_GFX.setup_ring in tinygrad";
     MQD_MATCHES, "mqd-matches", "when work comes to a queue, its MQD in memory says what its registers say",
         "gfx_v11_0_kcq_init_queue in Linux writes memory first and loads registers from it; AM_GFX.setup_ring in tinygrad";
-    DOORBELL_WIDTH, "doorbell-width", "a compute doorbell is written as 64 bits at once",
+    DOORBELL_WIDTH, "compute-doorbell-width", "a compute doorbell is written as 64 bits at once",
         "WDOORBELL64 in gfx_v11_0_ring_set_wptr_compute of Linux";
     WPTR_BACKWARDS, "wptr-backwards", "a write pointer never moves backwards",
         "amdgpu_ring_commit in Linux";
