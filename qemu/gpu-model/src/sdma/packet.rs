@@ -164,11 +164,7 @@ fn packet(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<Outcome, V
         4 => enters = Some(indirect(key, queue, &data, fabric)?),
         5 => fence(key, queue, &data, fabric)?,
         6 => trap(key, queue, data[1], fabric),
-        8 => {
-            if !poll(key, queue, &data, fabric)? {
-                return Ok(Outcome::Waits);
-            }
-        }
+        8 if !poll(key, queue, &data, fabric)? => return Ok(Outcome::Waits),
         9 => {
             let mut bytes = [0; 4];
             fabric.load(queue.client(key, false), wide(&data, 1), &mut bytes)?;
