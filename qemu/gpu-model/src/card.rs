@@ -297,14 +297,6 @@ impl Card {
         progress || !self.fabric.events.is_empty()
     }
 
-    /// Lets queues that wait for memory look again: for whoever changes host memory without touching the card.
-    pub fn poll(&mut self) {
-        if !self.off_the_bus() && (self.gfx.waits() || self.sdma.waits()) {
-            self.fabric.clock.pass(ACCESS_NS);
-            self.after();
-        }
-    }
-
     /// What the card did.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -506,7 +498,9 @@ impl Card {
 
     /// Lets the card go on with what waits for memory that others write. Doors call it when nothing else happens.
     pub fn poll(&mut self) {
-        if !self.removed && self.stopped.is_none() {
+        let waits = self.gfx.waits() || self.sdma.waits();
+        if waits && !self.removed && self.stopped.is_none() {
+            self.fabric.clock.pass(ACCESS_NS);
             self.after();
         }
     }
