@@ -131,13 +131,10 @@ impl Ih {
             return Ok(());
         }
         let overflow = full || fabric.faults.happens(FaultKind::IhOverflow);
-        let base = fabric.registers.pair(names.base.0, names.base.1) << 8;
-        write(
-            settings,
-            base + u64::from(wptr % size),
-            &entry(vector, fabric),
-            fabric,
-        )?;
+        // 40 bits of address in units of 256 bytes.
+        let base = (fabric.registers.pair(names.base.0, names.base.1) & 0xff_ffff_ffff) << 8;
+        let entry = entry(vector, fabric);
+        write(settings, base + u64::from(wptr % size), &entry, fabric)?;
         let next = (wptr + ENTRY) % size;
         let next = next | (pointer & OVERFLOW.mask()) | u32::from(overflow);
         fabric.registers.set(names.wptr, next);

@@ -290,7 +290,7 @@ impl Psp {
             let Some((start, bytes)) = place else {
                 continue;
             };
-            let apart = start >= tmr + TMR_BYTES || start + bytes <= tmr;
+            let apart = start >= tmr + TMR_BYTES || start.saturating_add(bytes) <= tmr;
             fabric.require(
                 apart,
                 TMR_OVERLAP,

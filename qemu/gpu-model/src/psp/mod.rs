@@ -7,6 +7,8 @@
 pub(crate) mod boot;
 pub(crate) mod command;
 pub(crate) mod firmware;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod image;
 pub(crate) mod memory;
 pub(crate) mod ring;

@@ -158,7 +158,7 @@ impl<'a> Driver<'a> {
         }
         self.memory(RING + u64::from(wptr) * 4, &bytes);
         self.flush();
-        (wptr + 16) % (RING_BYTES / 4)
+        wptr.wrapping_add(16) % (RING_BYTES / 4)
     }
 
     /// Has a command executed: the status, if the fence came.
