@@ -17,6 +17,9 @@ registers! {
     "Last such address." MMMC_VM_SYSTEM_APERTURE_HIGH_ADDR, 0, 0x8f2 {}
     "Page that stray accesses of the system aperture go to, low bits." MMMC_VM_SYSTEM_APERTURE_DEFAULT_ADDR_LSB, 0, 0x8d8 {}
     "The same, high bits." MMMC_VM_SYSTEM_APERTURE_DEFAULT_ADDR_MSB, 0, 0x8d9 {}
+    "Clock gating of the address translation cache." MM_ATC_L2_MISC_CG, 0, 0x6cd {
+        OFFDLY 11 6, ENABLE 18 18, MEM_LS_ENABLE 19 19
+    }
     "Level 1 TLB." MMMC_VM_MX_L1_TLB_CNTL, 0, 0x8f3, reset 0x501 {
         ENABLE_L1_TLB 0 0, SYSTEM_ACCESS_MODE 4 3, SYSTEM_APERTURE_UNMAPPED_ACCESS 5 5, ENABLE_ADVANCED_DRIVER_MODEL 6
         6, ECO_BITS 10 7, MTYPE 13 11
