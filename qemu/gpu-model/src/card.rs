@@ -150,9 +150,15 @@ impl Card {
         &mut self.fabric.faults
     }
 
+    /// Whether the card no longer answers.
+    fn gone(&self) -> bool {
+        self.removed || self.stopped.is_some()
+    }
+
+    /// The same when something outside accesses the card, which is an occasion for its removal.
     fn off_the_bus(&mut self) -> bool {
         self.removed |= self.fabric.faults.happens(FaultKind::Removal);
-        self.removed || self.stopped.is_some()
+        self.gone()
     }
 
     pub(crate) fn stop(&mut self, violation: Violation) {
@@ -203,7 +209,7 @@ impl Card {
 
     /// Reads a register by its dword address, from BAR5 or an indirect window.
     pub fn register_read(&mut self, dword: u32) -> u32 {
-        if self.off_the_bus() {
+        if self.gone() {
             return u32::MAX;
         }
         self.fabric.clock.pass(ACCESS_NS);
@@ -235,7 +241,7 @@ impl Card {
 
     /// Writes a register by its dword address, from BAR5 or an indirect window.
     pub fn register_write(&mut self, dword: u32, value: u32) {
-        if self.off_the_bus() {
+        if self.gone() {
             return;
         }
         self.fabric.clock.pass(ACCESS_NS);
@@ -499,7 +505,7 @@ impl Card {
     /// Lets the card go on with what waits for memory that others write. Doors call it when nothing else happens.
     pub fn poll(&mut self) {
         let waits = self.gfx.waits() || self.sdma.waits();
-        if waits && !self.removed && self.stopped.is_none() {
+        if waits && !self.gone() {
             self.fabric.clock.pass(ACCESS_NS);
             self.after();
         }
@@ -545,7 +551,7 @@ pub(crate) mod tests {
     use amdgpu_registers::nbif;
 
     use super::*;
-    use crate::rig::Case;
+    use crate::rig::{Case, Rig};
 
     pub(crate) const CASES: &[Case] = &[
         Case {
@@ -559,4 +565,146 @@ pub(crate) mod tests {
             keeps: |rig| rig.write(nbif::RCC_DEV0_EPF0_RCC_DOORBELL_APER_EN, 1),
         },
     ];
+
+    #[test]
+    fn a_removed_card_reads_as_ones_and_hears_nothing() {
+        let mut rig = Rig::new();
+        rig.card.faults().add(FaultKind::Removal, 3);
+        rig.write(nbif::BIF_BX0_INTERRUPT_CNTL2, 7);
+        assert_eq!(rig.read(nbif::BIF_BX0_INTERRUPT_CNTL2), 7);
+        // The third access is the one at which it is gone.
+        assert_eq!(rig.read(nbif::BIF_BX0_INTERRUPT_CNTL2), u32::MAX);
+        rig.write(nbif::BIF_BX0_INTERRUPT_CNTL2, 8);
+        let mut data = [0; 8];
+        rig.card.bar_read(0, 0, &mut data);
+        assert_eq!(data, [0xff; 8]);
+        assert_eq!(rig.card.config_read(0, 4), u32::MAX);
+        assert_eq!(rig.card.stopped(), None, "nobody broke a rule");
+    }
+
+    #[test]
+    fn a_card_that_a_rule_stopped_reports_the_accesses_before() {
+        let mut rig = Rig::new();
+        let (sender, reports) = std::sync::mpsc::channel();
+        rig.card.on_stop(move |report| {
+            sender.send(report.to_owned()).expect("the test listens");
+        });
+        rig.write(nbif::BIF_BX0_INTERRUPT_CNTL2, 7);
+        rig.card.bar_write(5, 0x3_0000, &[0; 4]);
+        rig.card.bar_write(5, 0x3_0004, &[0; 4]);
+        let reports: Vec<_> = reports.try_iter().collect();
+        let [report] = reports.as_slice() else {
+            panic!("one report: {reports:?}");
+        };
+        assert!(report.contains("unknown-register"), "{report}");
+        assert!(
+            report.contains("BIF_BX0_INTERRUPT_CNTL2 <- 0x7"),
+            "{report}"
+        );
+        assert_eq!(
+            rig.read(nbif::BIF_BX0_INTERRUPT_CNTL2),
+            u32::MAX,
+            "it is off the bus"
+        );
+    }
+
+    #[test]
+    fn a_trace_has_every_access() {
+        #[derive(Clone, Default)]
+        struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
+        impl std::io::Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().expect("no panic").extend(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut rig = Rig::new();
+        let trace = Shared::default();
+        rig.card.trace(trace.clone());
+        for _ in 0..3 {
+            rig.read(nbif::BIF_BX0_INTERRUPT_CNTL2);
+        }
+        rig.card.bar_write(0, 16, &[0; 32]);
+        rig.card.config_read(0, 4);
+        let text = trace.0.lock().expect("no panic").clone();
+        let text = String::from_utf8(text).expect("text");
+        assert_eq!(
+            text.matches("BIF_BX0_INTERRUPT_CNTL2 -> 0x0").count(),
+            3,
+            "{text}"
+        );
+        assert!(text.contains("video memory 0x10, bytes <- 0x20"), "{text}");
+        assert!(text.contains("config 0x0 -> 0x744c1002"), "{text}");
+    }
+
+    /// A generator of numbers that repeats from its seed (xorshift).
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0
+        }
+
+        fn below(&mut self, end: u64) -> u64 {
+            self.next() % end
+        }
+    }
+
+    /// One access that some driver gone wrong might do: of any place, width and value, but often near what exists.
+    fn access(card: &mut Card, known: &[u64], random: &mut Random) {
+        let bar = [0, 2, 5, 5, 5, 5, 1, 6][random.below(8) as usize];
+        let wild = random.below(16) == 0;
+        let (offset, bytes) = match (bar, random.below(4)) {
+            _ if wild => (random.next(), random.below(70) as usize),
+            (5, 0) => (random.below(0x20) * 4, 4),
+            (5, 1) => (random.below(1 << 18) * 4, 4),
+            (5, _) => (known[random.below(known.len() as u64) as usize], 4),
+            (2, _) => (random.below(0x80) * 8, 8),
+            _ => (random.below(1 << 20), random.below(70) as usize),
+        };
+        let value = random.next().to_le_bytes().repeat(9);
+        match random.below(8) {
+            0 if wild => card.config_write(offset as u32, bytes as u32, random.next() as u32),
+            0 => card.config_write(random.below(0x40) as u32 * 4, 4, random.next() as u32),
+            1 => {
+                card.config_read(random.below(0x400) as u32 * 4, 4);
+            }
+            2 => card.post(random.below(2) == 0),
+            3..6 => card.bar_write(bar, offset, &value[..bytes]),
+            _ => card.bar_read(bar, offset, &mut vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn no_access_makes_the_model_panic() {
+        use amdgpu_registers::{Bases, tables};
+        let known: Vec<u64> = tables()
+            .into_iter()
+            .flatten()
+            .flat_map(|info| (0..info.count).map(|n| info.register.plus(n * info.stride)))
+            .filter_map(|register| crate::NAVI31.address(register))
+            .map(|dword| u64::from(dword) * 4)
+            .filter(|byte| *byte < 1 << 20)
+            .collect();
+        let mut stopped = std::collections::BTreeSet::new();
+        for seed in 1..=400 {
+            let level = [Level::Strict, Level::Hardware][seed as usize % 2];
+            let mut card = Card::new(level, Arc::new(crate::NoHost)).expect("address space");
+            let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+            for _ in 0..300 {
+                access(&mut card, &known, &mut random);
+                if let Some(violation) = card.stopped() {
+                    stopped.insert(violation.rule.name);
+                    break;
+                }
+            }
+        }
+        assert!(stopped.len() > 5, "the accesses reach rules: {stopped:?}");
+    }
 }
