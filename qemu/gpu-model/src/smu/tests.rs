@@ -195,3 +195,16 @@ fn a_silent_unit_never_answers() {
     assert_eq!(rig.smu(1, 41), None);
     assert_eq!(rig.card.stopped(), None);
 }
+
+#[test]
+fn a_driver_that_waits_no_longer_gets_the_next_answer() {
+    let mut rig = Rig::with_features();
+    rig.card.fabric.level = crate::Level::Hardware;
+    rig.write(mp::SMU_RESPONSE, 0);
+    rig.write(mp::SMU_ARGUMENT, (2 << 16) | 456);
+    rig.write(mp::SMU_MESSAGE, 0x19);
+    assert_eq!(rig.smu(1, 6), Some(7));
+    assert_eq!(rig.card.stopped(), None);
+    let tolerated: Vec<_> = rig.card.tolerated().collect();
+    assert_eq!(tolerated, [(super::BUSY.name, 1)]);
+}
