@@ -26,7 +26,9 @@ rules! { Gmc:
     PTE_ADDRESS, "pte-address", "a page lies in video memory, or below 2^44 on the bus",
         "dma_bits 44 in gmc_v11_0_sw_init of Linux; address_space_mask in tinygrad's AM_GMC";
     HUGE_LEAF, "huge-page-alignment", "a page above 4 KiB is aligned to its size",
-        "amdgpu_vm_pte_update_flags and amdgpu_vm_pt.c in Linux";
+        "amdgpu_vm_pte_update_flags and amdgpu_vm_pt.c in Linux",
+        tolerated "tinygrad maps huge pages by the alignment of the virtual address alone (PageTableTraverseContext.next), and its \
+            results on real cards are right: the offset in the page is added";
     FRAGMENT, "fragment-run", "the pages of a fragment are aligned and contiguous, and have the same flags",
         "amdgpu_vm_pte_fragment in Linux",
         tolerated "tinygrad takes fragment sizes from a virtual address that it has already advanced and never looks at the \
