@@ -113,7 +113,4 @@ registers! {
     "The same, high bits." MMVM_CONTEXT_PAGE_TABLE_END_ADDR_HI32, 0, 0x7ec, repeats 16 by 2 {}
     "Contexts switched off." MMVM_CONTEXTS_DISABLE, 0, 0x750 {}
     "Level 2 busy." MMVM_L2_STATUS, 0, 0x703 {}
-    "Clock gating of the address translation cache; offset and fields as tinygrad's tables of MMHUB 3.0.0 have them." MM_ATC_L2_MISC_CG, 0, 0x6cd {
-        OFFDLY 11 6, ENABLE 18 18, MEM_LS_ENABLE 19 19
-    }
 }

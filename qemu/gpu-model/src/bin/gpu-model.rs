@@ -25,6 +25,7 @@ usage: gpu-model --listen-remote PORT [OPTION]...   serve tinygrad's remote PCI 
   --level strict|hardware   what real cards let pass is an error, or is counted (strict; hardware with --listen-remote)
   --fault NAME@N            something goes wrong at the Nth occasion; may be repeated (a wrong name lists all)
   --trace F                 write every access to this file, one a line
+  --timeline F              write the dispatches to this file as JSON that Perfetto opens, when the card is gone
   --memory MIB              guest memory for `qemu` (512)
 
 When a rule is broken the card leaves the bus (everything reads as ones) and a report with the last accesses is printed;
@@ -62,6 +63,7 @@ struct Options {
     level: Option<Level>,
     faults: Faults,
     trace: Option<PathBuf>,
+    timeline: Option<PathBuf>,
     memory_mib: Option<u32>,
 }
 
@@ -115,6 +117,20 @@ fn run() -> Result<ExitCode, Error> {
     for (name, times) in card.tolerated() {
         eprintln!("tolerated: {name}, {times} times");
     }
+    let counters = card.counters();
+    eprintln!(
+        "counted: {} dispatches, {} waves, {} instructions, {} bytes loaded, {} stored, {} scalar, {} by SDMA",
+        counters.dispatches,
+        counters.waves,
+        counters.instructions,
+        counters.traffic.loaded,
+        counters.traffic.stored,
+        counters.traffic.scalar,
+        counters.sdma_bytes
+    );
+    if let Some(path) = &options.timeline {
+        std::fs::write(path, counters.trace())?;
+    }
     Ok(if card.stopped().is_some() {
         ExitCode::from(2)
     } else {
@@ -134,6 +150,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Error> {
             Long("listen-remote") => options.task = Some(Task::Remote(parser.value()?.parse()?)),
             Long("socket") => options.task = Some(Task::Socket(parser.value()?.into())),
             Long("trace") => options.trace = Some(parser.value()?.into()),
+            Long("timeline") => options.timeline = Some(parser.value()?.into()),
             Long("fault") => options.faults.join(parser.value()?.string()?.parse()?),
             Long("memory") => options.memory_mib = Some(parser.value()?.parse()?),
             Long("level") => {

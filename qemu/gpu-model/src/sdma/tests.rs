@@ -3,7 +3,7 @@ use amdgpu_registers::gc;
 use super::*;
 use crate::fault::FaultKind;
 use crate::gfx::tests::up;
-use crate::gmc::tests::{HOST, VA, enter};
+use crate::gmc::tests::{HOST, PAGE, VA, enter};
 use crate::rig::{Case, Rig};
 use crate::rule::Level;
 
@@ -378,4 +378,36 @@ fn a_trap_is_told() {
         _ => None,
     });
     assert_eq!(told, Some((0xa, 49, 0, 0x1234)));
+}
+
+#[test]
+fn copies_from_host_memory_are_fast() {
+    let mut rig = Rig::new();
+    ready(&mut rig);
+    rig.card.fabric.level = Level::Hardware;
+    for page in 0..1023 {
+        enter(
+            &mut rig,
+            VA + 0x20_0000 + page * 4096,
+            12,
+            HOST | (page * 4096),
+        );
+    }
+    for page in 0..2 {
+        enter(
+            &mut rig,
+            VA + 0x80_0000 + page * 0x20_0000,
+            21,
+            PAGE | (0x100_0000 + page * 0x20_0000),
+        );
+    }
+    let packets = copy(VA + 0x20_0000, VA + 0x80_0000, 1023 * 4096).repeat(16);
+    let start = std::time::Instant::now();
+    submit(&mut rig, &packets);
+    let seconds = start.elapsed().as_secs_f64();
+    let speed = rig.card.counters().sdma_bytes as f64 / seconds / 1e9;
+    println!("SDMA from host memory in pages of 4 KiB: {speed:.2} GB/s");
+    assert_eq!(rig.card.stopped(), None);
+    // Far below what it is when nothing else runs: this only tells of a path that went wrong.
+    assert!(speed > 0.1, "{speed:.2} GB/s");
 }
