@@ -65,6 +65,23 @@ impl SharedBytes {
         unsafe { AtomicU64::from_ptr(self.pointer(offset, 8).cast()) }
     }
 
+    /// Quadwords from a multiple of 8.
+    fn quads(&self, offset: u64, count: usize) -> &[AtomicU64] {
+        let bytes = count as u64 * 8;
+        let end = offset.checked_add(bytes);
+        assert!(
+            end.is_some_and(|end| end <= self.len()) && offset.is_multiple_of(8),
+            "{bytes} bytes at {offset:#x} of {:#x}",
+            self.len()
+        );
+        // SAFETY: within the map and aligned by the assertion; the map lives as long as `self` and is only accessed by
+        // atomics, which have the layout of what they hold.
+        unsafe {
+            let first = self.map.as_mut_ptr().add(offset as usize);
+            std::slice::from_raw_parts(first.cast::<AtomicU64>(), count)
+        }
+    }
+
     /// Reads bytes, which must lie within: whole quadwords and dwords at once where they are aligned.
     pub(crate) fn read(&self, offset: u64, out: &mut [u8]) {
         let mut at = offset;
@@ -76,8 +93,9 @@ impl SharedBytes {
                 1 => now[0] = self.byte(at).load(Relaxed),
                 4 => now.copy_from_slice(&self.dword(at).load(Relaxed).to_le_bytes()),
                 _ => {
-                    for (n, quad) in now.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                        *quad = self.quad(at + n as u64 * 8).load(Relaxed).to_le_bytes();
+                    let quads = now.as_chunks_mut::<8>().0;
+                    for (quad, place) in quads.iter_mut().zip(self.quads(at, step / 8)) {
+                        *quad = place.load(Relaxed).to_le_bytes();
                     }
                 }
             }
@@ -99,9 +117,9 @@ impl SharedBytes {
                     .dword(at)
                     .store(u32::from_le_bytes([a, b, c, d]), Relaxed),
                 _ => {
-                    for (n, quad) in now.as_chunks::<8>().0.iter().enumerate() {
-                        self.quad(at + n as u64 * 8)
-                            .store(u64::from_le_bytes(*quad), Relaxed);
+                    let quads = now.as_chunks::<8>().0;
+                    for (quad, place) in quads.iter().zip(self.quads(at, step / 8)) {
+                        place.store(u64::from_le_bytes(*quad), Relaxed);
                     }
                 }
             }
