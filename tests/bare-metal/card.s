@@ -14,7 +14,7 @@
 .set MM_INDEX_HI, 0x18
 .set TABLE_BYTES, 0x2800
 .set PROBE, 0x100000                    # offset in video memory of what is written through BAR0
-.set READS, 20000
+.set READS, 100000
 
 # PVH: the 32-bit physical entry point (type 18, XEN_ELFNOTE_PHYS32_ENTRY).
 .section .note.Xen, "a", @note

@@ -18,7 +18,7 @@ use qemu::{kernel, setup};
 const MEMORY_MIB: u32 = 128;
 
 /// Register reads that the kernel does between its lines `begin` and `end`.
-pub const READS: u32 = 20_000;
+pub const READS: u32 = 100_000;
 
 /// QEMU's exit status when the kernel found everything as expected: it writes 16 to the debug-exit port.
 pub const ALL_WELL: i32 = 16 * 2 + 1;
