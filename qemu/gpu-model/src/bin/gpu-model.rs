@@ -26,6 +26,7 @@ usage: gpu-model --listen-remote PORT [OPTION]...   serve tinygrad's remote PCI 
   --fault NAME@N            something goes wrong at the Nth occasion; may be repeated (a wrong name lists all)
   --trace F                 write every access to this file, one a line
   --timeline F              write the dispatches to this file as JSON that Perfetto opens, when the card is gone
+  --small-bar               with --listen-remote: video memory is seen through 256 MiB and the aperture cannot be resized
   --memory MIB              guest memory for `qemu` (512)
 
 When a rule is broken the card leaves the bus (everything reads as ones) and a report with the last accesses is printed;
@@ -65,6 +66,7 @@ struct Options {
     trace: Option<PathBuf>,
     timeline: Option<PathBuf>,
     memory_mib: Option<u32>,
+    small_bar: bool,
 }
 
 fn run() -> Result<ExitCode, Error> {
@@ -79,7 +81,10 @@ fn run() -> Result<ExitCode, Error> {
         Some(Task::Remote(port)) => {
             let memory = Arc::new(LentMemory::default());
             let card = card(&options, Level::Hardware, memory.clone())?;
-            let door = Remote::listen(*port, card.clone(), memory)?;
+            let mut door = Remote::listen(*port, card.clone(), memory)?;
+            if options.small_bar {
+                door = door.without_resizing();
+            }
             println!("listening {}", door.address()?);
             io::stdout().flush()?;
             door.serve(&stop, &|text| eprintln!("gpu-model: {text}"))?;
@@ -148,6 +153,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Error> {
                 return Ok(None);
             }
             Long("listen-remote") => options.task = Some(Task::Remote(parser.value()?.parse()?)),
+            Long("small-bar") => options.small_bar = true,
             Long("socket") => options.task = Some(Task::Socket(parser.value()?.into())),
             Long("trace") => options.trace = Some(parser.value()?.into()),
             Long("timeline") => options.timeline = Some(parser.value()?.into()),

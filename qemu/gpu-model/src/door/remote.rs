@@ -202,6 +202,8 @@ pub struct Remote {
     listener: TcpListener,
     card: SharedCard,
     memory: Arc<LentMemory>,
+    /// RESIZE_BAR is granted.
+    resizes: bool,
 }
 
 impl Remote {
@@ -216,7 +218,17 @@ impl Remote {
             listener,
             card,
             memory,
+            resizes: true,
         })
+    }
+
+    /// The same on a machine that cannot resize apertures: video memory is seen through 256 MiB, as many boards do it.
+    #[must_use]
+    pub fn without_resizing(self) -> Self {
+        Self {
+            resizes: false,
+            ..self
+        }
     }
 
     /// Where it listens.
@@ -396,7 +408,7 @@ impl Driver<'_> {
                 }
                 Ok(Answer::default())
             }
-            "RESIZE_BAR" if request.bar == 0 => {
+            "RESIZE_BAR" if request.bar == 0 && self.door.resizes => {
                 card.post(true);
                 Ok(Answer::default())
             }
