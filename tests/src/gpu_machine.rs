@@ -23,6 +23,9 @@ pub const READS: u32 = 100_000;
 /// QEMU's exit status when the kernel found everything as expected: it writes 16 to the debug-exit port.
 pub const ALL_WELL: i32 = 16 * 2 + 1;
 
+/// A line of the console, and when it came.
+pub type Line = (Instant, String);
+
 /// What boots the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {
@@ -35,7 +38,7 @@ pub enum Firmware {
 /// The running machine; dropped, it is killed.
 pub struct Machine {
     process: Child,
-    lines: Receiver<(Instant, String)>,
+    lines: Receiver<Line>,
     card: SharedCard,
     _plug: Plug,
 }
@@ -118,7 +121,7 @@ impl Machine {
     ///
     /// # Errors
     /// If it does not end before `limit`.
-    pub fn run(&mut self, limit: Duration) -> Result<(Vec<(Instant, String)>, Option<i32>)> {
+    pub fn run(&mut self, limit: Duration) -> Result<(Vec<Line>, Option<i32>)> {
         let deadline = Instant::now() + limit;
         let mut said = Vec::new();
         loop {
@@ -173,7 +176,7 @@ impl Drop for Machine {
 
 /// The value that the kernel says after `name`.
 #[must_use]
-pub fn said<'a>(lines: &'a [(Instant, String)], name: &str) -> Option<&'a str> {
+pub fn said<'a>(lines: &'a [Line], name: &str) -> Option<&'a str> {
     lines
         .iter()
         .find_map(|(_, line)| line.strip_prefix(name)?.strip_prefix(' '))
@@ -181,7 +184,7 @@ pub fn said<'a>(lines: &'a [(Instant, String)], name: &str) -> Option<&'a str> {
 
 /// Register reads per second between the kernel's lines `begin` and `end`.
 #[must_use]
-pub fn reads_per_second(lines: &[(Instant, String)]) -> Option<f64> {
+pub fn reads_per_second(lines: &[Line]) -> Option<f64> {
     let at = |text| {
         lines
             .iter()
