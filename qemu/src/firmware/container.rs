@@ -306,3 +306,29 @@ fn check(bytes: &[u8], range: &Range<usize>, row: &Row) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psps_list_is_found_in_both_versions_of_its_header() {
+        for (minor, list) in [(0_u32, 36), (1, 40)] {
+            let mut bytes = vec![0; 0x100 + 0x300];
+            let mut put = |at: usize, value: u32| {
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            };
+            put(8, 2 | minor << 16);
+            put(24, 0x100);
+            put(32, 2);
+            put(list, 9);
+            for (n, value) in [3, 0, 0x100, 0x200].into_iter().enumerate() {
+                put(list + 16 + n * 4, value);
+            }
+            let row = Row("KDB", 0x0100_004f, Listed(3));
+            assert_eq!(place(&bytes, &row).unwrap(), 0x200..0x400);
+            let missing = Row("SPL", 0x0100_0056, Listed(5));
+            assert!(place(&bytes, &missing).is_err());
+        }
+    }
+}
