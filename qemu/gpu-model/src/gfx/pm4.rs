@@ -13,7 +13,7 @@ use crate::rule::{Level, Rule, Violation};
 /// Nanoseconds that the command processor takes for a packet.
 const PACKET_NS: u64 = 40;
 /// Packets of one run: a chain of buffers that leads into itself ends here.
-const MOST_PACKETS: u32 = 1 << 24;
+const MOST_PACKETS: u32 = 1 << 20;
 /// Nanoseconds after which a wait is given up in strict level.
 const LONGEST_WAIT: u64 = 60_000_000_000;
 

@@ -7,6 +7,9 @@ use super::{Hub, Intent, Miss, PageFault, canonical};
 use crate::fabric::{Event, Fabric, Vector};
 use crate::vram::Vram;
 
+/// Events of one access after which further faults are not told.
+const MOST_EVENTS: usize = 1 << 14;
+
 impl Fabric {
     /// The offset of the page that faulting accesses of a hub go to.
     pub(crate) fn dummy_page(&self, hub: Hub) -> u64 {
@@ -39,7 +42,9 @@ impl Fabric {
             (None, Intent::Write) => 19,
             (None, Intent::Execute) => 21,
         };
-        if control >> enabled & 1 == 1 {
+        // A ring of interrupts holds fewer.
+        let room = self.events.len() < MOST_EVENTS;
+        if control >> enabled & 1 == 1 && room {
             let mm_hub = fault.client.hub == Hub::Mm;
             self.events.push(Event::Interrupt(Vector {
                 client: if mm_hub { 0x12 } else { 0xa },

@@ -17,7 +17,7 @@ const PACKET_NS: u64 = 200;
 /// Bytes that it moves in a nanosecond: a PCIe 4.0 link of 16 lanes.
 const BYTES_PER_NS: u64 = 25;
 /// Packets of one run.
-const MOST_PACKETS: u32 = 1 << 24;
+const MOST_PACKETS: u32 = 1 << 20;
 /// Nanoseconds after which a wait is given up in strict level.
 const LONGEST_WAIT: u64 = 10_000_000_000;
 /// Bytes that are moved at once.
