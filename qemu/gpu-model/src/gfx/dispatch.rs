@@ -362,7 +362,7 @@ fn scratch(key: Key, queue: &Queue, enabled: bool, fabric: &mut Fabric) -> Resul
             .0
             .is_ok_and(|(page, _)| page.writeable)
     };
-    let whole = bytes > 0 && mapped(base) && mapped(base + bytes - 1);
+    let whole = bytes > 0 && mapped(base) && mapped(base.wrapping_add(bytes - 1));
     fabric.require(
         whole,
         SCRATCH,

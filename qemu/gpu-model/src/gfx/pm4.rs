@@ -369,7 +369,7 @@ fn write_data(queue: &Queue, data: &[u32], fabric: &mut Fabric) -> Result<(), Vi
     for (at, value) in data[3..].iter().enumerate() {
         let step = if one_address { 0 } else { at as u32 };
         if memory {
-            let va = wide(data[1], data[2]) + 4 * u64::from(step);
+            let va = wide(data[1], data[2]).wrapping_add(4 * u64::from(step));
             fabric.store(queue.client(), va, &value.to_le_bytes())?;
         } else {
             write_register(data[1].wrapping_add(step), *value, fabric)?;
@@ -393,7 +393,7 @@ fn copy_data(queue: &Queue, data: &[u32], fabric: &mut Fabric) -> Result<(), Vio
         _ => {
             let low = read_register(data[1], fabric)?;
             let high = if double {
-                read_register(data[1] + 1, fabric)?
+                read_register(data[1].wrapping_add(1), fabric)?
             } else {
                 0
             };
@@ -407,7 +407,7 @@ fn copy_data(queue: &Queue, data: &[u32], fabric: &mut Fabric) -> Result<(), Vio
     }
     write_register(data[3], value as u32, fabric)?;
     if double {
-        write_register(data[3] + 1, (value >> 32) as u32, fabric)?;
+        write_register(data[3].wrapping_add(1), (value >> 32) as u32, fabric)?;
     }
     Ok(())
 }
@@ -428,7 +428,11 @@ fn dma_data(queue: &Queue, data: &[u32], fabric: &mut Fabric) -> Result<(), Viol
             fabric.load(queue.client(), from, &mut chunk[..count])?;
         }
         fabric.store(queue.client(), to, &chunk[..count])?;
-        (from, to, left) = (from + count as u64, to + count as u64, left - count as u64);
+        (from, to, left) = (
+            from.wrapping_add(count as u64),
+            to.wrapping_add(count as u64),
+            left - count as u64,
+        );
     }
     Ok(())
 }

@@ -122,8 +122,8 @@ impl Queue {
     /// Dwords that are there to be read where packets come from now.
     pub(super) fn available(&self) -> u64 {
         match self.buffers.last() {
-            Some(buffer) => u64::from(buffer.dwords - buffer.at),
-            None => self.written - self.read,
+            Some(buffer) => u64::from(buffer.dwords.saturating_sub(buffer.at)),
+            None => self.written.saturating_sub(self.read),
         }
     }
 
@@ -137,7 +137,7 @@ impl Queue {
         let mut bytes = vec![0; dwords * 4];
         match self.buffers.last() {
             Some(buffer) => {
-                let va = buffer.va + 4 * (u64::from(buffer.at) + skip);
+                let va = buffer.va.wrapping_add(4 * (u64::from(buffer.at) + skip));
                 fabric.load(self.client(), va, &mut bytes)?;
             }
             None => {

@@ -949,3 +949,51 @@ fn accesses_of_waves_are_fast() {
     assert_eq!(memory(&rig, POINTERS + 0x100), 7);
     assert!(each < 2000.0, "{each:.1} ns");
 }
+
+/// Numbers that repeat: xorshift.
+fn next(state: &mut u64) -> u32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 16) as u32
+}
+
+#[test]
+fn no_packet_makes_the_card_panic() {
+    let opcodes = [
+        0x10, 0x1e, 0x22, 0x23, 0x37, 0x3c, 0x3f, 0x40, 0x46, 0x49, 0x50, 0x58, 0x76, 0x79, 0x98,
+        0x7f,
+    ];
+    let mut seed = 0x1234_5678_9abc_def1;
+    for round in 0..300 {
+        let mut rig = Rig::new();
+        let level = if round % 8 == 0 {
+            Level::Strict
+        } else {
+            Level::Hardware
+        };
+        ready_at(&mut rig, level);
+        for _ in 0..4 {
+            let mut packets = Vec::new();
+            while packets.len() < 60 {
+                let opcode = opcodes[next(&mut seed) as usize % opcodes.len()];
+                let length = 1 + next(&mut seed) as usize % 9;
+                let data: Vec<u32> = (0..length)
+                    .map(|_| match next(&mut seed) % 8 {
+                        0 => 0,
+                        1 => u32::MAX,
+                        2 => hi(VA),
+                        3 => next(&mut seed) & 0xffff,
+                        4 => 1 << (next(&mut seed) % 32),
+                        5 => 0x80_0004 | next(&mut seed) & 0x30,
+                        _ => next(&mut seed),
+                    })
+                    .collect();
+                packets.extend(packet(opcode, &data));
+            }
+            submit(&mut rig, &packets[..60]);
+            rig.card.poll();
+        }
+        rig.card.fabric.events.clear();
+    }
+}

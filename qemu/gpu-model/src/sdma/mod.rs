@@ -115,7 +115,7 @@ impl Queue {
 
     fn next(&self) -> u64 {
         match &self.buffer {
-            Some(buffer) => buffer.va + 4 * buffer.at,
+            Some(buffer) => buffer.va.wrapping_add(4 * buffer.at),
             None => self.ring + self.read % self.ring_bytes,
         }
     }

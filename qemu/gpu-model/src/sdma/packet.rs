@@ -406,7 +406,11 @@ fn page_entries(
     let count = u64::from(data[9] & 0x7_ffff) + 1;
     for at in 0..count {
         let entry = address | flags;
-        fabric.store(queue.client(key, false), va + 8 * at, &entry.to_le_bytes())?;
+        fabric.store(
+            queue.client(key, false),
+            va.wrapping_add(8 * at),
+            &entry.to_le_bytes(),
+        )?;
         address = address.wrapping_add(increment);
     }
     Ok(())

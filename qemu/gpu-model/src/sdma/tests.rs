@@ -411,3 +411,36 @@ fn copies_from_host_memory_are_fast() {
     // Far below what it is when nothing else runs: this only tells of a path that went wrong.
     assert!(speed > 0.1, "{speed:.2} GB/s");
 }
+
+#[test]
+fn no_packet_makes_the_card_panic() {
+    let mut seed = 0x1234_5678_9abc_def1u64;
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 16) as u32
+    };
+    for round in 0..60 {
+        let mut rig = Rig::new();
+        ready(&mut rig);
+        if round % 8 != 0 {
+            rig.card.fabric.level = Level::Hardware;
+        }
+        let mut packets = Vec::new();
+        while packets.len() < 200 {
+            packets.push((next() % 18) | ((next() % 3) << 8) | (next() & 0xfc00_0000));
+            for _ in 0..next() % 10 {
+                packets.push(match next() % 7 {
+                    0 => 0,
+                    1 => 0xfffc,
+                    2 => hi(VA),
+                    3 => next() & 0xffff,
+                    _ => next() & 0x3fff,
+                });
+            }
+        }
+        submit(&mut rig, &packets[..200]);
+        rig.card.poll();
+    }
+}
