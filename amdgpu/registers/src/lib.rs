@@ -21,6 +21,7 @@ pub mod mmhub;
 pub mod mp;
 pub mod nbif;
 pub mod osssys;
+pub mod sdma;
 pub mod smuio;
 
 pub use register::{Bases, Field, Info, Ip, Register};
@@ -30,7 +31,7 @@ pub use register::{Bases, Field, Info, Ip, Register};
 pub const fn tables() -> [&'static [Info]; 8] {
     [
         gc::TABLE,
-        gc::SDMA,
+        sdma::TABLE,
         mmhub::TABLE,
         nbif::TABLE,
         mp::TABLE,

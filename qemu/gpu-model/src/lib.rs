@@ -13,14 +13,12 @@
 //!
 //! Start reading at [`Card`], then `fabric` (what blocks share), then any block.
 
-#![allow(dead_code, reason = "blocks are being written side by side")]
-
 #[cfg(test)]
 extern crate self as gpu_model;
 
 mod bases;
 #[cfg(test)]
-#[allow(unreachable_pub, reason = "other tests share the file")]
+#[allow(unreachable_pub, dead_code, reason = "other tests share the file")]
 #[path = "../tests/support/bring_up.rs"]
 mod bring_up;
 mod caches;

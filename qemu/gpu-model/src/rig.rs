@@ -5,8 +5,6 @@ use std::sync::Arc;
 use amdgpu_registers::{Bases, Register};
 
 use crate::fabric::Fabric;
-use crate::host::Regions;
-use crate::shared_bytes::SharedBytes;
 use crate::{Card, Level, NAVI31, NoHost, Rule, Violation, every_rule};
 
 /// A card in a test, with accesses by register.
@@ -20,14 +18,6 @@ impl Rig {
         let card =
             Card::new(Level::Strict, Arc::new(NoHost)).expect("address space for video memory");
         Self { card }
-    }
-
-    /// Gives the machine zeroed memory from bus address 0.
-    pub(crate) fn memory(&mut self, bytes: usize) {
-        let regions = Regions::default();
-        let memory = SharedBytes::sparse(bytes).expect("host memory");
-        regions.add(0, Arc::new(memory));
-        self.card.fabric.host = Arc::new(regions);
     }
 
     /// Lets an engine do something, which may stop the card.

@@ -22,9 +22,7 @@ mod state;
 mod stop;
 mod wave;
 
-pub use dispatch::{
-    BadLaunch, Failure, Launch, MAX_SCRATCH, Options, dispatch, dispatch_with,
-};
+pub use dispatch::{BadLaunch, Failure, Launch, MAX_SCRATCH, Options, dispatch, dispatch_with};
 pub use memory::{Fault, Memory, Regions};
 pub use mode::{Mode, Round};
 pub use program::{BadCode, Program};

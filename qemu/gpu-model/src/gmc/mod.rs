@@ -88,14 +88,6 @@ pub(crate) struct Mmu {
     checked: [AtomicBool; 2],
 }
 
-/// Why a translation could not be made.
-pub(crate) enum Untranslated {
-    /// A page fault: the access goes to the dummy page.
-    Fault(PageFault),
-    /// Rules that are broken; those that are tolerated may be passed over.
-    Broken(Vec<Complaint>),
-}
-
 /// The block's state beyond its registers.
 #[derive(Default)]
 pub(crate) struct Gmc {

@@ -1,3 +1,5 @@
+//! Tests of the memory hubs, and what breaks and keeps their rules.
+
 use std::sync::{Arc, Mutex};
 
 use amdgpu_registers::mmhub;

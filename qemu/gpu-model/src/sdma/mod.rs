@@ -10,7 +10,7 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
-use amdgpu_registers::{Register, gc};
+use amdgpu_registers::{Register, gc, sdma};
 
 use crate::fabric::{Block, Event, Fabric, Port, Scope};
 use crate::gmc::{Client, Hub};
@@ -186,44 +186,56 @@ impl Sdma {
 
     /// RB_ENABLE is set.
     fn enable(&mut self, key: Key, control: u32, fabric: &mut Fabric) -> Result<(), Violation> {
-        use gc::SDMA0_QUEUE_RB_CNTL as fields;
+        use sdma::SDMA0_QUEUE_RB_CNTL as fields;
         // F32_CNTL of engine 1 is 0x20 dwords further.
         let f32 = fabric
             .registers
-            .get(gc::SDMA0_F32_CNTL.plus(key.engine * 0x20));
+            .get(sdma::SDMA0_F32_CNTL.plus(key.engine * 0x20));
         let runs =
-            gc::SDMA0_F32_CNTL::HALT.of(f32) == 0 && gc::SDMA0_F32_CNTL::TH1_RESET.of(f32) == 0;
+            sdma::SDMA0_F32_CNTL::HALT.of(f32) == 0 && sdma::SDMA0_F32_CNTL::TH1_RESET.of(f32) == 0;
         fabric.require(runs, RUNS, format_args!("{key}: F32_CNTL {f32:#x}"))?;
-        let utcl1 = fabric.registers.get(key.of_engine(gc::SDMA0_UTCL1_CNTL));
-        let right = gc::SDMA0_UTCL1_CNTL::RESP_MODE.of(utcl1) == 3
-            && gc::SDMA0_UTCL1_CNTL::REDO_DELAY.of(utcl1) == 9;
+        let utcl1 = fabric.registers.get(key.of_engine(sdma::SDMA0_UTCL1_CNTL));
+        let right = sdma::SDMA0_UTCL1_CNTL::RESP_MODE.of(utcl1) == 3
+            && sdma::SDMA0_UTCL1_CNTL::REDO_DELAY.of(utcl1) == 9;
         fabric.require(
             right,
             TRANSLATION,
             format_args!("{key}: UTCL1_CNTL {utcl1:#x}"),
         )?;
-        let ring = key.pair(gc::SDMA0_QUEUE_RB_BASE, gc::SDMA0_QUEUE_RB_BASE_HI, fabric) << 8;
+        let ring = key.pair(
+            sdma::SDMA0_QUEUE_RB_BASE,
+            sdma::SDMA0_QUEUE_RB_BASE_HI,
+            fabric,
+        ) << 8;
         let size = fields::RB_SIZE.of(control);
         fabric.require(
             ring != 0 && (6..=26).contains(&size),
             RING,
             format_args!("{key}: base {ring:#x}, RB_SIZE {size}"),
         )?;
-        let read = key.pair(gc::SDMA0_QUEUE_RB_RPTR, gc::SDMA0_QUEUE_RB_RPTR_HI, fabric);
-        let written = key.pair(gc::SDMA0_QUEUE_RB_WPTR, gc::SDMA0_QUEUE_RB_WPTR_HI, fabric);
+        let read = key.pair(
+            sdma::SDMA0_QUEUE_RB_RPTR,
+            sdma::SDMA0_QUEUE_RB_RPTR_HI,
+            fabric,
+        );
+        let written = key.pair(
+            sdma::SDMA0_QUEUE_RB_WPTR,
+            sdma::SDMA0_QUEUE_RB_WPTR_HI,
+            fabric,
+        );
         fabric.require(
             read == written && read.is_multiple_of(4),
             POINTERS,
             format_args!("{key}: read {read:#x}, written {written:#x}"),
         )?;
         let report = key.pair(
-            gc::SDMA0_QUEUE_RB_RPTR_ADDR_LO,
-            gc::SDMA0_QUEUE_RB_RPTR_ADDR_HI,
+            sdma::SDMA0_QUEUE_RB_RPTR_ADDR_LO,
+            sdma::SDMA0_QUEUE_RB_RPTR_ADDR_HI,
             fabric,
         );
         let poll = key.pair(
-            gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO,
-            gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI,
+            sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO,
+            sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI,
             fabric,
         );
         let reports = fields::RPTR_WRITEBACK_ENABLE.of(control) == 1;
@@ -244,9 +256,9 @@ impl Sdma {
             VMID,
             format_args!("{key}: context {vmid} has CNTL {context:#x}"),
         )?;
-        let doorbell = key.get(gc::SDMA0_QUEUE_DOORBELL, fabric);
+        let doorbell = key.get(sdma::SDMA0_QUEUE_DOORBELL, fabric);
         fabric.require(
-            gc::SDMA0_QUEUE_DOORBELL::ENABLE.of(doorbell) == 1,
+            sdma::SDMA0_QUEUE_DOORBELL::ENABLE.of(doorbell) == 1,
             DOORBELL,
             format_args!("{key}: DOORBELL {doorbell:#x}"),
         )?;
@@ -273,22 +285,22 @@ impl Sdma {
         fabric: &mut Fabric,
     ) -> Result<(), Violation> {
         let rung = |key: Key| {
-            let place = key.get(gc::SDMA0_QUEUE_DOORBELL_OFFSET, fabric);
-            let enabled = key.get(gc::SDMA0_QUEUE_DOORBELL, fabric);
-            gc::SDMA0_QUEUE_DOORBELL::ENABLE.of(enabled) == 1
-                && place & gc::SDMA0_QUEUE_DOORBELL_OFFSET::OFFSET.mask() == offset & !7
+            let place = key.get(sdma::SDMA0_QUEUE_DOORBELL_OFFSET, fabric);
+            let enabled = key.get(sdma::SDMA0_QUEUE_DOORBELL, fabric);
+            sdma::SDMA0_QUEUE_DOORBELL::ENABLE.of(enabled) == 1
+                && place & sdma::SDMA0_QUEUE_DOORBELL_OFFSET::OFFSET.mask() == offset & !7
         };
         let Some(key) = self.queues.keys().copied().find(|key| rung(*key)) else {
             return Ok(());
         };
         fabric.require(bytes == 8, WIDTH, format_args!("{key}: {bytes} bytes"))?;
         let poll = key.pair(
-            gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO,
-            gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI,
+            sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO,
+            sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI,
             fabric,
         );
-        let control = key.get(gc::SDMA0_QUEUE_RB_CNTL, fabric);
-        let polls = gc::SDMA0_QUEUE_RB_CNTL::F32_WPTR_POLL_ENABLE.of(control) == 1;
+        let control = key.get(sdma::SDMA0_QUEUE_RB_CNTL, fabric);
+        let polls = sdma::SDMA0_QUEUE_RB_CNTL::F32_WPTR_POLL_ENABLE.of(control) == 1;
         let Some(queue) = self.queues.get_mut(&key) else {
             return Ok(());
         };
@@ -331,9 +343,9 @@ impl Sdma {
         )?;
         queue.written = value;
         let registers = &mut fabric.registers;
-        registers.set(key.register(gc::SDMA0_QUEUE_RB_WPTR), value as u32);
+        registers.set(key.register(sdma::SDMA0_QUEUE_RB_WPTR), value as u32);
         registers.set(
-            key.register(gc::SDMA0_QUEUE_RB_WPTR_HI),
+            key.register(sdma::SDMA0_QUEUE_RB_WPTR_HI),
             (value >> 32) as u32,
         );
         if queue.state == State::Idle {
@@ -344,7 +356,7 @@ impl Sdma {
 
     fn reset(&mut self, engine: u32, fabric: &mut Fabric) {
         self.queues.retain(|key, _| key.engine != engine);
-        let f32 = gc::SDMA0_F32_CNTL.plus(engine * 0x20);
+        let f32 = sdma::SDMA0_F32_CNTL.plus(engine * 0x20);
         let own = move |register: Register| {
             let of_engine = register.segment == 0 && register.offset / ENGINE == engine;
             register.ip == amdgpu_registers::Ip::Gc && (of_engine || register == f32)
@@ -363,11 +375,11 @@ impl Block for Sdma {
             return Ok(value);
         };
         Ok(match register {
-            gc::SDMA0_QUEUE_RB_RPTR => queue.read as u32,
-            gc::SDMA0_QUEUE_RB_RPTR_HI => (queue.read >> 32) as u32,
-            gc::SDMA0_QUEUE_CONTEXT_STATUS => {
+            sdma::SDMA0_QUEUE_RB_RPTR => queue.read as u32,
+            sdma::SDMA0_QUEUE_RB_RPTR_HI => (queue.read >> 32) as u32,
+            sdma::SDMA0_QUEUE_CONTEXT_STATUS => {
                 let idle = u32::from(queue.state == State::Idle);
-                gc::SDMA0_QUEUE_CONTEXT_STATUS::IDLE.set(value, idle)
+                sdma::SDMA0_QUEUE_CONTEXT_STATUS::IDLE.set(value, idle)
             }
             _ => value,
         })
@@ -378,13 +390,13 @@ impl Block for Sdma {
             fabric.registers.store(at, value);
             return Ok(());
         };
-        if register == gc::SDMA0_QUEUE_CONTEXT_STATUS {
+        if register == sdma::SDMA0_QUEUE_CONTEXT_STATUS {
             return Ok(());
         }
         fabric.registers.store(at, value);
         match register {
-            gc::SDMA0_QUEUE_RB_CNTL => {
-                let enabled = gc::SDMA0_QUEUE_RB_CNTL::RB_ENABLE.of(value) == 1;
+            sdma::SDMA0_QUEUE_RB_CNTL => {
+                let enabled = sdma::SDMA0_QUEUE_RB_CNTL::RB_ENABLE.of(value) == 1;
                 match (enabled, self.queues.contains_key(&key)) {
                     (true, false) => self.enable(key, value, fabric)?,
                     (false, true) => {
@@ -393,9 +405,9 @@ impl Block for Sdma {
                     _ => {}
                 }
             }
-            gc::SDMA0_QUEUE_RB_WPTR => {
-                let update = key.get(gc::SDMA0_QUEUE_MINOR_PTR_UPDATE, fabric) & 1 == 1;
-                let high = key.get(gc::SDMA0_QUEUE_RB_WPTR_HI, fabric);
+            sdma::SDMA0_QUEUE_RB_WPTR => {
+                let update = key.get(sdma::SDMA0_QUEUE_MINOR_PTR_UPDATE, fabric) & 1 == 1;
+                let high = key.get(sdma::SDMA0_QUEUE_RB_WPTR_HI, fabric);
                 if !update && self.queues.contains_key(&key) {
                     self.advance(key, u64::from(high) << 32 | u64::from(value), fabric)?;
                 }

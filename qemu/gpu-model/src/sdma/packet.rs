@@ -1,6 +1,6 @@
 //! Packets of an SDMA queue (`sdma_v6_0_0_pkt_open.h` in Linux).
 
-use amdgpu_registers::gc;
+use amdgpu_registers::sdma;
 
 use super::rules::*;
 use super::{Buffer, Key, Queue, Sdma, State};
@@ -103,11 +103,11 @@ fn work(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<bool, Violat
 
 /// Writes the read pointer to memory.
 fn report(key: Key, queue: &Queue, fabric: &mut Fabric) -> Result<(), Violation> {
-    let control = key.get(gc::SDMA0_QUEUE_RB_CNTL, fabric);
-    if gc::SDMA0_QUEUE_RB_CNTL::RPTR_WRITEBACK_ENABLE.of(control) == 1 {
+    let control = key.get(sdma::SDMA0_QUEUE_RB_CNTL, fabric);
+    if sdma::SDMA0_QUEUE_RB_CNTL::RPTR_WRITEBACK_ENABLE.of(control) == 1 {
         let place = key.pair(
-            gc::SDMA0_QUEUE_RB_RPTR_ADDR_LO,
-            gc::SDMA0_QUEUE_RB_RPTR_ADDR_HI,
+            sdma::SDMA0_QUEUE_RB_RPTR_ADDR_LO,
+            sdma::SDMA0_QUEUE_RB_RPTR_ADDR_HI,
             fabric,
         );
         fabric.store(
@@ -229,8 +229,8 @@ fn check_length(
 
 /// Whether reads and writes go through GL2, by the policies of UTCL1_PAGE: 2 and 3 leave GL2 alone.
 fn through_gl2(key: Key, fabric: &Fabric) -> (bool, bool) {
-    use gc::SDMA0_UTCL1_PAGE as fields;
-    let page = fabric.registers.get(key.of_engine(gc::SDMA0_UTCL1_PAGE));
+    use sdma::SDMA0_UTCL1_PAGE as fields;
+    let page = fabric.registers.get(key.of_engine(sdma::SDMA0_UTCL1_PAGE));
     (
         fields::RD_L2_POLICY.of(page) < 2,
         fields::WR_L2_POLICY.of(page) < 2,
@@ -320,8 +320,8 @@ fn fence(key: Key, queue: &Queue, data: &[u32], fabric: &mut Fabric) -> Result<(
 }
 
 fn trap(key: Key, queue: &Queue, context: u32, fabric: &mut Fabric) {
-    let control = fabric.registers.get(key.of_engine(gc::SDMA0_CNTL));
-    if gc::SDMA0_CNTL::TRAP_ENABLE.of(control) == 1 {
+    let control = fabric.registers.get(key.of_engine(sdma::SDMA0_CNTL));
+    if sdma::SDMA0_CNTL::TRAP_ENABLE.of(control) == 1 {
         fabric.events.push(Event::Interrupt(Vector {
             client: 0xa,
             source: 49,
@@ -369,7 +369,7 @@ fn indirect(
         format_args!("{key}: ends at dword {end:#x}"),
     )?;
     let (va, dwords) = (wide(data, 1), u64::from(data[3] & 0xf_ffff));
-    let enabled = key.get(gc::SDMA0_QUEUE_IB_CNTL, fabric) & 1 == 1;
+    let enabled = key.get(sdma::SDMA0_QUEUE_IB_CNTL, fabric) & 1 == 1;
     fabric.require(
         enabled && va.is_multiple_of(32) && dwords > 0 && dwords.is_multiple_of(8),
         INDIRECT_FORM,

@@ -1,4 +1,6 @@
-use amdgpu_registers::gc;
+//! Tests of the SDMA engines, and what breaks and keeps their rules.
+
+use amdgpu_registers::{gc, sdma};
 
 use super::*;
 use crate::fault::FaultKind;
@@ -20,28 +22,28 @@ const CONTROL: u32 = 10 << 1 | 1 | 1 << 11 | 1 << 12 | 4 << 16 | 1 << 23;
 
 fn engine(rig: &mut Rig) {
     up(rig, Level::Strict);
-    rig.write(gc::SDMA0_UTCL1_CNTL, 0x2c00_0669);
-    rig.write(gc::SDMA0_F32_CNTL, 0x0808_4000);
-    rig.write(gc::SDMA0_CNTL, 0x2441);
+    rig.write(sdma::SDMA0_UTCL1_CNTL, 0x2c00_0669);
+    rig.write(sdma::SDMA0_F32_CNTL, 0x0808_4000);
+    rig.write(sdma::SDMA0_CNTL, 0x2441);
 }
 
 fn queue(rig: &mut Rig) {
     rig.card.fabric.vram.write(BASE + POINTERS, &[0; 4096]);
     let ring = (VA + RING) >> 8;
-    rig.write(gc::SDMA0_QUEUE_RB_BASE, ring as u32);
-    rig.write(gc::SDMA0_QUEUE_RB_BASE_HI, (ring >> 32) as u32);
+    rig.write(sdma::SDMA0_QUEUE_RB_BASE, ring as u32);
+    rig.write(sdma::SDMA0_QUEUE_RB_BASE_HI, (ring >> 32) as u32);
     let (report, poll) = (VA + POINTERS, VA + POINTERS + 8);
-    rig.write(gc::SDMA0_QUEUE_RB_RPTR_ADDR_LO, report as u32);
-    rig.write(gc::SDMA0_QUEUE_RB_RPTR_ADDR_HI, (report >> 32) as u32);
-    rig.write(gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO, poll as u32);
-    rig.write(gc::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI, (poll >> 32) as u32);
-    rig.write(gc::SDMA0_QUEUE_DOORBELL_OFFSET, DOORBELL);
-    rig.write(gc::SDMA0_QUEUE_DOORBELL, 1 << 28);
+    rig.write(sdma::SDMA0_QUEUE_RB_RPTR_ADDR_LO, report as u32);
+    rig.write(sdma::SDMA0_QUEUE_RB_RPTR_ADDR_HI, (report >> 32) as u32);
+    rig.write(sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO, poll as u32);
+    rig.write(sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI, (poll >> 32) as u32);
+    rig.write(sdma::SDMA0_QUEUE_DOORBELL_OFFSET, DOORBELL);
+    rig.write(sdma::SDMA0_QUEUE_DOORBELL, 1 << 28);
 }
 
 fn start(rig: &mut Rig) {
-    rig.write(gc::SDMA0_QUEUE_RB_CNTL, CONTROL);
-    rig.write(gc::SDMA0_QUEUE_IB_CNTL, 0x101);
+    rig.write(sdma::SDMA0_QUEUE_RB_CNTL, CONTROL);
+    rig.write(sdma::SDMA0_QUEUE_IB_CNTL, 0x101);
 }
 
 fn ready(rig: &mut Rig) {
@@ -137,12 +139,12 @@ fn poll(value: u32) -> [u32; 6] {
 pub(crate) const CASES: &[Case] = &[
     Case {
         rule: RUNS,
-        breaks: |rig| with(rig, gc::SDMA0_F32_CNTL, 0x0808_4001),
+        breaks: |rig| with(rig, sdma::SDMA0_F32_CNTL, 0x0808_4001),
         keeps: ready,
     },
     Case {
         rule: TRANSLATION,
-        breaks: |rig| with(rig, gc::SDMA0_UTCL1_CNTL, 0x2c00_0288),
+        breaks: |rig| with(rig, sdma::SDMA0_UTCL1_CNTL, 0x2c00_0288),
         keeps: ready,
     },
     Case {
@@ -150,18 +152,18 @@ pub(crate) const CASES: &[Case] = &[
         breaks: |rig| {
             engine(rig);
             queue(rig);
-            rig.write(gc::SDMA0_QUEUE_RB_CNTL, 1);
+            rig.write(sdma::SDMA0_QUEUE_RB_CNTL, 1);
         },
         keeps: ready,
     },
     Case {
         rule: super::POINTERS,
-        breaks: |rig| with(rig, gc::SDMA0_QUEUE_RB_RPTR, 64),
+        breaks: |rig| with(rig, sdma::SDMA0_QUEUE_RB_RPTR, 64),
         keeps: ready,
     },
     Case {
         rule: REPORT,
-        breaks: |rig| with(rig, gc::SDMA0_QUEUE_RB_RPTR_ADDR_LO, 2),
+        breaks: |rig| with(rig, sdma::SDMA0_QUEUE_RB_RPTR_ADDR_LO, 2),
         keeps: ready,
     },
     Case {
@@ -169,13 +171,13 @@ pub(crate) const CASES: &[Case] = &[
         breaks: |rig| {
             engine(rig);
             queue(rig);
-            rig.write(gc::SDMA0_QUEUE_RB_CNTL, CONTROL | 3 << 24);
+            rig.write(sdma::SDMA0_QUEUE_RB_CNTL, CONTROL | 3 << 24);
         },
         keeps: ready,
     },
     Case {
         rule: super::DOORBELL,
-        breaks: |rig| with(rig, gc::SDMA0_QUEUE_DOORBELL, 0),
+        breaks: |rig| with(rig, sdma::SDMA0_QUEUE_DOORBELL, 0),
         keeps: ready,
     },
     Case {
@@ -346,13 +348,13 @@ fn a_queue_copies_fills_waits_and_tells() {
     let mut out = [0; 4];
     host.read(0x10_0ffc, &mut out).expect("host memory");
     assert_eq!(u32::from_le_bytes(out), 0x1234_5678);
-    assert_eq!(memory(&rig, POINTERS), rig.read(gc::SDMA0_QUEUE_RB_RPTR));
+    assert_eq!(memory(&rig, POINTERS), rig.read(sdma::SDMA0_QUEUE_RB_RPTR));
     rig.card.faults().add(FaultKind::FenceLost, 1);
     submit(&mut rig, &fence(FENCE, 10));
     assert_eq!(memory(&rig, POINTERS + 0x100), 9);
     rig.write(gc::GRBM_SOFT_RESET, 1 << 23);
     rig.write(gc::GRBM_SOFT_RESET, 0);
-    assert_eq!(rig.read(gc::SDMA0_F32_CNTL), 0x0808_4001);
+    assert_eq!(rig.read(sdma::SDMA0_F32_CNTL), 0x0808_4001);
     assert_eq!(rig.card.stopped(), None);
 }
 
