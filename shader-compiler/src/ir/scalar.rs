@@ -396,7 +396,7 @@ mod tests {
             assert_eq!(ternary(Ternary::Fma, Type::F16, values), f(c));
         }
         assert_eq!(f16_from_f64(65520.0), f16::INFINITY);
-        assert_eq!(f16_from_f64(65519.999_999_9), f16::MAX);
+        assert_eq!(f16_from_f64(65_519.999_999_9), f16::MAX);
         assert_eq!(f16_from_f64(-power(-25)).to_bits(), 0x8000);
         assert_eq!(f16_from_f64(power(-25) * (1.0 + power(-40))).to_bits(), 1);
         assert!(f16_from_f64(f64::NAN).is_nan());

@@ -22,7 +22,7 @@ use crate::device::Buffer;
 use crate::machine::Machine;
 use crate::random_programs::{INPUT_WORDS, Program, WORDS};
 use crate::vulkan::{self, Vulkan};
-use tests::random::Random;
+use ::tests::random::Random;
 
 /// Programs that a process runs.
 const BATCH: u64 = 50;

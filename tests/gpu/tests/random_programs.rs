@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use gpu_tests::campaign;
 
 /// Programs in a run of the test set.
-const PROGRAMS: u64 = 1250;
+const PROGRAMS: u64 = 2000;
 /// What the first program is made from.
 const SEED: u64 = 20_261_120;
 /// One program in so many may stay without an answer of Vulkan, and one more. None did in 1,200.

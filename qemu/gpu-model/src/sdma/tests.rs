@@ -383,7 +383,7 @@ fn a_trap_is_told() {
 }
 
 #[test]
-fn copies_from_host_memory_are_fast() {
+fn scattered_host_memory_is_copied_whole() {
     let mut rig = Rig::new();
     ready(&mut rig);
     rig.card.fabric.level = Level::Hardware;
@@ -404,14 +404,9 @@ fn copies_from_host_memory_are_fast() {
         );
     }
     let packets = copy(VA + 0x20_0000, VA + 0x80_0000, 1023 * 4096).repeat(16);
-    let start = std::time::Instant::now();
     submit(&mut rig, &packets);
-    let seconds = start.elapsed().as_secs_f64();
-    let speed = rig.card.counters().sdma_bytes as f64 / seconds / 1e9;
-    println!("SDMA from host memory in pages of 4 KiB: {speed:.2} GB/s");
     assert_eq!(rig.card.stopped(), None);
-    // Far below what it is when nothing else runs: this only tells of a path that went wrong.
-    assert!(speed > 0.1, "{speed:.2} GB/s");
+    assert_eq!(rig.card.counters().sdma_bytes, 16 * 1023 * 4096);
 }
 
 #[test]

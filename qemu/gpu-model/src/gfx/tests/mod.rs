@@ -177,29 +177,6 @@ fn client_of_shaders_uses_caches() {
     assert!(rig.card.fabric.caches.read(BASE + DATA, 4, L0));
 }
 
-#[test]
-fn accesses_of_waves_are_fast() {
-    let mut rig = Rig::new();
-    ready_at(&mut rig, Level::Hardware);
-    rig.engine(|fabric| fabric.outside_write(BASE + DATA, &[1; 4096], "a test"));
-    code(&mut rig, COPY);
-    let state = state(&[
-        lo(VA + DATA),
-        hi(VA + DATA),
-        lo(VA + DATA + 0x1000),
-        hi(VA + DATA + 0x1000),
-    ]);
-    let many = packet(0x15, &[1 << 14, 1, 1, 0x8005]);
-    let start = std::time::Instant::now();
-    submit(&mut rig, &[acquire(), state, many, release(7)].concat());
-    let accesses = f64::from(2 * 64 * (1 << 14));
-    let each = start.elapsed().as_nanos() as f64 / accesses;
-    println!("a load or store of a lane, with its share of instructions: {each:.1} ns");
-    assert_eq!(rig.card.stopped(), None);
-    assert_eq!(memory(&rig, POINTERS + 0x100), 7);
-    assert!(each < 2000.0, "{each:.1} ns");
-}
-
 /// Numbers that repeat: xorshift.
 fn next(state: &mut u64) -> u32 {
     *state ^= *state << 13;
