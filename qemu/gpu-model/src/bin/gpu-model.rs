@@ -70,7 +70,9 @@ struct Options {
 }
 
 fn run() -> Result<ExitCode, Error> {
-    let Some(options) = parse(lexopt::Parser::from_env())? else {
+    let mut words = std::env::args_os().skip(1).peekable();
+    words.next_if(|first| first == "--");
+    let Some(options) = parse(lexopt::Parser::from_args(words))? else {
         return Ok(ExitCode::SUCCESS);
     };
     let stop = Stop::default();

@@ -30,7 +30,10 @@ loop. Installs llvm-19, and unpacks Mesa 25 from Debian's backports beside the b
 ";
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "--") {
+        arguments.remove(0);
+    }
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["aco", entry_point, file] => aco_child(entry_point, file),
