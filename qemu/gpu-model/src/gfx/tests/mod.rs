@@ -1,6 +1,7 @@
 //! Tests of the compute engine.
 
 mod cases;
+mod product;
 mod support;
 
 pub(crate) use cases::CASES;
@@ -12,7 +13,7 @@ use amdgpu_registers::gc;
 use super::*;
 use crate::caches::L0;
 use crate::fault::FaultKind;
-use crate::gmc::tests::VA;
+use crate::gmc::tests::{PAGE, VA, enter};
 use crate::gmc::{Client, Hub};
 use crate::rig::Rig;
 use crate::rule::Level;
