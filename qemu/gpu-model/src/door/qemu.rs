@@ -15,7 +15,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
@@ -282,6 +282,9 @@ impl Access {
     }
 }
 
+/// How long the door looks for the next message before it sleeps.
+const AWAKE: Duration = Duration::from_micros(100);
+
 /// The stream, as messages.
 struct Link<'a> {
     stream: &'a UnixStream,
@@ -311,7 +314,7 @@ impl Link<'_> {
                     return Ok(Some((command, body)));
                 }
             }
-            match self.receive() {
+            match self.receive_soon() {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
@@ -331,7 +334,20 @@ impl Link<'_> {
         }
     }
 
-    fn receive(&mut self) -> io::Result<usize> {
+    /// Receives what comes, looking often at first: a guest that polls a register asks again within microseconds, and to
+    /// be woken from sleep takes longer than to answer.
+    fn receive_soon(&mut self) -> io::Result<usize> {
+        let begun = Instant::now();
+        while begun.elapsed() < AWAKE {
+            match self.receive(RecvFlags::DONTWAIT) {
+                Err(error) if timed_out(&error) => std::hint::spin_loop(),
+                received => return received,
+            }
+        }
+        self.receive(RecvFlags::empty())
+    }
+
+    fn receive(&mut self, flags: RecvFlags) -> io::Result<usize> {
         let mut bytes = [0; 512];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -339,7 +355,7 @@ impl Link<'_> {
             self.stream,
             &mut [IoSliceMut::new(&mut bytes)],
             &mut control,
-            RecvFlags::CMSG_CLOEXEC,
+            RecvFlags::CMSG_CLOEXEC | flags,
         )?;
         let mut files = Vec::new();
         for message in control.drain() {
