@@ -74,6 +74,14 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
+/// What real cards let pass, by the evidence that a row gives, if any.
+pub(crate) const fn tolerance(evidence: &[&'static str]) -> Tolerance {
+    match evidence {
+        [] => Tolerance::None,
+        [evidence, ..] => Tolerance::Known(evidence),
+    }
+}
+
 /// Writes the rules of a block: constants, and the list `RULES` of them.
 ///
 /// A row: `NAME, "name", "what must hold", "source" [, tolerated "evidence"];`.
@@ -85,12 +93,7 @@ macro_rules! rules {
                 block: $crate::rule::Block::$block,
                 says: $says,
                 source: $source,
-                tolerance: {
-                    #[allow(unused_mut, unused_assignments, reason = "most rules are not tolerated")]
-                    let mut tolerance = $crate::rule::Tolerance::None;
-                    $( tolerance = $crate::rule::Tolerance::Known($evidence); )?
-                    tolerance
-                },
+                tolerance: $crate::rule::tolerance(&[$($evidence)?]),
             };
         )*
         pub(crate) const RULES: &[$crate::rule::Rule] = &[$($constant),*];
