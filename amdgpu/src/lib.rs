@@ -1,0 +1,24 @@
+//! A compute driver for RDNA3 cards, from the state in which a PC's firmware leaves a card to finished dispatches.
+//!
+//! It reaches the card through one trait, [`Bus`]: configuration space, three apertures, host memory for DMA, a clock. The
+//! kernel implements it over PCIe, `amdgpu-host` over the device model in-process and over the remote PCI protocol.
+//!
+//! What it never does: touch a pointer, know a kernel, wait without a deadline, or trust what the card answers.
+//!
+//! Start reading at [`Bus`], then [`Device`] (registers by name, waits), then the steps of the bring-up.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod address;
+mod bus;
+mod device;
+mod error;
+
+pub use address::{BusAddr, GpuVa, McAddr, VramAddr};
+pub use bus::{Bar, Bus, HostBuffer, HostRange};
+pub use device::{Access, Device};
+pub use error::Error;
