@@ -81,6 +81,16 @@ impl Device {
         Ok(())
     }
 
+    /// Writes registers, in order.
+    ///
+    /// # Errors
+    /// If the card has no such register.
+    pub fn write_all(&mut self, writes: &[(Register, u32)]) -> Result<(), Error> {
+        writes
+            .iter()
+            .try_for_each(|(register, value)| self.write(*register, *value))
+    }
+
     /// Reads a register, replaces the fields, and writes it back.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ mod address;
 mod bus;
 mod device;
 mod error;
+pub mod hub;
+pub mod layout;
 
 pub use address::{BusAddr, GpuVa, McAddr, VramAddr};
 pub use bus::{Bar, Bus, HostBuffer, HostRange};
