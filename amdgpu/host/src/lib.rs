@@ -1,12 +1,15 @@
 //! The driver as a Linux process.
 //!
-//! [`InProcess`] is a bus to the device model in the same process: fast, repeatable, with a clock of its own.
+//! [`InProcess`] is a bus to the device model in the same process: fast, repeatable, with a clock of its own. [`Remote`] is
+//! one to a card that somebody serves by the remote PCI protocol: the model in another process, or a real one.
 //!
-//! What it never does: reach a card of this machine.
+//! What it never does: reach a card of this machine by itself.
 //!
 //! Start reading at [`InProcess`].
 #![forbid(unsafe_code)]
 
 mod in_process;
+mod remote;
 
 pub use in_process::InProcess;
+pub use remote::{LIMIT, Remote};
