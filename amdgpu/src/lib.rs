@@ -19,8 +19,12 @@ mod device;
 mod error;
 pub mod hub;
 pub mod layout;
+pub mod memory;
+#[cfg(test)]
+mod testing;
 
 pub use address::{BusAddr, GpuVa, McAddr, VramAddr};
 pub use bus::{Bar, Bus, HostBuffer, HostRange};
 pub use device::{Access, Device};
 pub use error::Error;
+pub use memory::Memory;
