@@ -3,7 +3,7 @@
 //! HW: layouts are `amdgpu_ucode.h` of Linux and `struct_*_firmware_header_v*` of tinygrad's `autogen/am/am.py`, checked with the
 //! files of Debian's `firmware-amd-graphics` 20230210 and 20250410; numbers below are bytes from the start of a file.
 
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 
 use crate::error::{Error, Fault};
 use crate::set::File;
@@ -102,57 +102,46 @@ impl<'a> Container<'a> {
         };
         let part = "header";
         let word = |offset| container.dword(part, offset);
-        let fail = |offset, fault| Err(container.error(part, offset, fault));
         let size = word(at::SIZE)?;
-        if usize::try_from(size) != Ok(bytes.len()) {
-            let found = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let field = "the file's size";
-            return fail(
-                at::SIZE,
-                Fault::Value {
-                    field,
-                    found,
-                    expected: size,
-                },
-            );
-        }
+        let found = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        container.within(part, at::SIZE, "the file's size", found, size..=size)?;
         let version = word(at::VERSION)?;
         let found = (version as u16, (version >> 16) as u16);
-        let rows = VERSIONS.iter();
-        let mut rows =
-            rows.filter(|(files, version, _)| files.contains(&file) && *version == found);
-        let Some((_, _, least)) = rows.next() else {
-            return fail(at::VERSION, Fault::Version { found });
-        };
+        let mut rows = VERSIONS.iter();
+        let row = rows.find(|(files, version, _)| files.contains(&file) && *version == found);
+        let fault = Fault::Version { found };
+        let (.., least) = row.ok_or_else(|| container.error(part, at::VERSION, fault))?;
         let start = word(at::UCODE_OFFSET)?;
+        let field = "where content begins";
+        container.within(part, at::UCODE_OFFSET, field, start, *least..=size)?;
         let header = word(at::HEADER_SIZE)?;
-        for (offset, field, found, least, most) in [
-            (
-                at::UCODE_OFFSET,
-                "where content begins",
-                start,
-                *least,
-                size,
-            ),
-            (at::HEADER_SIZE, "the header's size", header, *least, start),
-        ] {
-            if found < least || found > most {
-                return fail(
-                    offset,
-                    Fault::Range {
-                        field,
-                        found,
-                        least,
-                        most,
-                    },
-                );
-            }
-        }
-        let ucode_version = word(at::UCODE_VERSION)?;
+        let field = "the header's size";
+        container.within(part, at::HEADER_SIZE, field, header, *least..=start)?;
+        container.ucode_version = word(at::UCODE_VERSION)?;
         container.version = found;
         container.start = start;
-        container.ucode_version = ucode_version;
         Ok(container)
+    }
+
+    /// Refuses a number that is not between these two.
+    pub(crate) fn within(
+        &self,
+        part: &'static str,
+        offset: usize,
+        field: &'static str,
+        found: u32,
+        range: RangeInclusive<u32>,
+    ) -> Result<(), Error> {
+        if range.contains(&found) {
+            return Ok(());
+        }
+        let fault = Fault::Value {
+            field,
+            found,
+            least: *range.start(),
+            most: *range.end(),
+        };
+        Err(self.error(part, offset, fault))
     }
 
     /// A fault of this file.
@@ -182,19 +171,19 @@ impl<'a> Container<'a> {
         (self.version == (2, 0)).then_some(high << 32 | low)
     }
 
-    /// Finds a part: the byte of the header that tells of it, and its place, empty if the file has no such part.
+    /// Finds a part: the byte of the header that tells of it, and its place, empty or none if the file has no such part.
     pub(crate) fn find(
         &self,
         part: &'static str,
         place: Place,
-    ) -> Result<(usize, Range<usize>), Error> {
+    ) -> Result<(usize, Option<Range<usize>>), Error> {
         let word = |offset| self.dword(part, offset).map(u64::from);
         let first = u64::from(self.start);
         let (field, start, bytes) = match place {
             Place::Listed(kind) => {
                 let (row, listed) = self.listed(part, kind)?;
                 if !listed {
-                    return Ok((row, 0..0));
+                    return Ok((row, None));
                 }
                 (row + 12, first + word(row + 8)?, word(row + 12)?)
             }
@@ -202,16 +191,11 @@ impl<'a> Container<'a> {
             Place::First(size) => (size, first, word(size)?),
             Place::Second(size, own) => (own, first + word(size)?, word(own)?),
             Place::WithoutJumps => {
-                let (all, jumps) = (word(at::UCODE_SIZE)?, word(at::JUMPS_SIZE)? * 4);
+                let all = self.dword(part, at::UCODE_SIZE)?;
+                let jumps = self.dword(part, at::JUMPS_SIZE)?;
                 let field = "the size of the jump table";
-                let fault = Fault::Range {
-                    field,
-                    found: jumps as u32 / 4,
-                    least: 0,
-                    most: all as u32 / 4,
-                };
-                let code = all.checked_sub(jumps);
-                let code = code.ok_or_else(|| self.error(part, at::JUMPS_SIZE, fault))?;
+                self.within(part, at::JUMPS_SIZE, field, jumps, 0..=all / 4)?;
+                let code = u64::from(all) - u64::from(jumps) * 4;
                 (at::UCODE_SIZE, first, code)
             }
             Place::Jumps => {
@@ -219,7 +203,7 @@ impl<'a> Container<'a> {
                 (at::JUMPS_SIZE, first + offset, word(at::JUMPS_SIZE)? * 4)
             }
         };
-        Ok((field, self.range(part, field, start, bytes)?))
+        Ok((field, Some(self.range(part, field, start, bytes)?)))
     }
 
     /// Checks a place against the file. The sums of three values of 34 bits that came here did not overflow.
@@ -233,27 +217,22 @@ impl<'a> Container<'a> {
         if bytes == 0 {
             return Ok(0..0);
         }
-        let fail = |fault| Err(self.error(part, field, fault));
-        if bytes > u64::from(PART_MAX) {
-            let found = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let field = "its size";
-            return fail(Fault::Range {
-                field,
-                found,
-                least: 0,
-                most: PART_MAX,
-            });
-        }
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.within(part, field, "its size", size, 0..=PART_MAX)?;
         let (least, most) = (self.start as usize, self.bytes.len());
         let end = start + bytes;
         match (usize::try_from(start), usize::try_from(end)) {
             (Ok(from), Ok(to)) if from >= least && to <= most => Ok(from..to),
-            _ => fail(Fault::Outside {
-                start,
-                end,
-                least,
-                bytes: most,
-            }),
+            _ => {
+                let bytes = most;
+                let fault = Fault::Outside {
+                    start,
+                    end,
+                    least,
+                    bytes,
+                };
+                Err(self.error(part, field, fault))
+            }
         }
     }
 
@@ -268,16 +247,8 @@ impl<'a> Container<'a> {
             count = count.saturating_sub(self.dword(part, list)?);
             list += 4;
         }
-        if count > LIST_MAX {
-            let field = "the length of the list";
-            let fault = Fault::Range {
-                field,
-                found: count,
-                least: 0,
-                most: LIST_MAX,
-            };
-            return Err(self.error(part, at::COUNT, fault));
-        }
+        let field = "the length of the list";
+        self.within(part, at::COUNT, field, count, 0..=LIST_MAX)?;
         let mut found = (list, false);
         for n in 0..count as usize {
             let row = list + n * LIST_ROW;

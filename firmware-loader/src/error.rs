@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::sums::Sum;
+
 /// Why a set of firmware cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -25,18 +27,11 @@ pub enum Fault {
         /// Bytes that it has.
         bytes: usize,
     },
-    /// A field has another value than the only one that fits.
+    /// The file is in no published set.
+    Unknown(Sum),
+    /// A number is not what it must be, or not within what can be.
     Value {
-        /// What the field says.
-        field: &'static str,
-        /// What is there.
-        found: u32,
-        /// What belongs there.
-        expected: u32,
-    },
-    /// A field is below or above what can be.
-    Range {
-        /// What the field says.
+        /// What the number says.
         field: &'static str,
         /// What is there.
         found: u32,
@@ -75,8 +70,8 @@ impl fmt::Display for Error {
             offset,
             fault,
         } = self;
-        if *fault == Fault::Missing {
-            return write!(f, "{file}: the file is missing");
+        if let Fault::Missing | Fault::Unknown(_) = fault {
+            return write!(f, "{file}: {fault}");
         }
         write!(f, "{file}: {part}: byte {offset:#x}: {fault}")
     }
@@ -85,19 +80,24 @@ impl fmt::Display for Error {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Missing => f.write_str("missing"),
+            Self::Missing => f.write_str("the file is missing"),
+            Self::Unknown(sum) => write!(
+                f,
+                "its SHA-256 is {sum}, that of no set that is known to work"
+            ),
             Self::Ends { bytes } => write!(f, "the file ends at {bytes:#x}, before this field"),
             Self::Value {
                 field,
                 found,
-                expected,
-            } => write!(f, "{field} is {found:#x}, expected {expected:#x}"),
-            Self::Range {
-                field,
-                found,
                 least,
                 most,
-            } => write!(f, "{field} is {found:#x}, expected {least:#x} to {most:#x}"),
+            } => {
+                write!(f, "{field} is {found:#x}, expected {least:#x}")?;
+                if least != most {
+                    write!(f, " to {most:#x}")?;
+                }
+                Ok(())
+            }
             Self::Version {
                 found: (major, minor),
             } => write!(

@@ -4,7 +4,7 @@
 //! `firmware-amd-graphics` 20230210 and 20250410 keep these rules.
 
 use crate::container::Container;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 
 /// "$PS1".
 const MAGIC: u32 = 0x3153_5024;
@@ -32,57 +32,25 @@ pub(crate) fn check(
     kind: u16,
 ) -> Result<(), Error> {
     let word = |field| container.dword(part, start + field);
-    let fail = |at, fault| Err(container.error(part, start + at, fault));
-    let equal = |at, field, found, expected| {
-        if found == expected {
-            return Ok(());
-        }
-        fail(
-            at,
-            Fault::Value {
-                field,
-                found,
-                expected,
-            },
-        )
-    };
+    let within = |at, field, found, range| container.within(part, start + at, field, found, range);
+    let equal = |at, field, found, expected| within(at, field, found, expected..=expected);
     let magic = word(at::MAGIC)?;
     if magic != 0 || kind != KEY_DATABASE {
         equal(at::MAGIC, "the image's magic number", magic, MAGIC)?;
     }
     equal(at::ONE, "the image's constant", word(at::ONE)?, 1)?;
     // The high half names the generation of keys.
-    equal(
-        at::TYPE,
-        "the image's type",
-        word(at::TYPE)? & 0xffff,
-        u32::from(kind),
-    )?;
-    // Images of gfx1150 leave their size out.
+    let found = word(at::TYPE)? & 0xffff;
+    equal(at::TYPE, "the image's type", found, u32::from(kind))?;
     let (signed, total) = (word(at::SIGNED)?, word(at::TOTAL)?);
     let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+    // Images of gfx1150 leave their size out.
     let total = if total == 0 { size } else { total };
     // Zeros fill the data of engines up to the size of their memory.
-    let filled = is_filled(kind);
-    if total > size || !filled && total < size {
-        let least = if filled { UNSIGNED } else { size };
-        let field = "the image's size";
-        return fail(
-            at::TOTAL,
-            Fault::Range {
-                field,
-                found: total,
-                least,
-                most: size,
-            },
-        );
-    }
-    equal(
-        at::SIGNED,
-        "the image's signed size",
-        signed,
-        total.saturating_sub(UNSIGNED),
-    )
+    let least = if is_filled(kind) { UNSIGNED } else { size };
+    within(at::TOTAL, "the image's size", total, least..=size)?;
+    let expected = total.saturating_sub(UNSIGNED);
+    equal(at::SIGNED, "the image's signed size", signed, expected)
 }
 
 /// Whether zeros follow images of this type: data of RS64 engines and of the scheduler's pipes.

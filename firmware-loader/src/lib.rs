@@ -4,6 +4,8 @@
 //! size against the bytes that are there, and knows what to load from then on: [`Firmware::bootloader`], [`Firmware::toc`],
 //! [`Firmware::smu`] and [`Firmware::loads`], in this order.
 //!
+//! [`sums`] tells whether files are published ones; [`archive`] is how they lie on Infernel's disk.
+//!
 //! What it never does: copy a blob, allocate, or know a card's registers. What an image's signature covers is between AMD and
 //! the card; here only what surrounds it is checked.
 //!
@@ -11,11 +13,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod archive;
 mod container;
 mod error;
 mod image;
 mod parts;
 mod set;
+pub mod sums;
 
 pub use container::{HEADER, PART_MAX};
 pub use error::{Error, Fault};
@@ -192,11 +196,12 @@ impl parts::Row {
     /// Finds and checks a part.
     fn find<'a>(&self, container: &Container<'a>) -> Result<Part<'a>, Error> {
         let (field, range) = container.find(self.name, self.place)?;
+        let fault = match &range {
+            None => Fault::Unlisted,
+            Some(_) => Fault::Empty,
+        };
+        let range = range.unwrap_or_default();
         if range.is_empty() && self.need == Need::Always {
-            let fault = match self.place {
-                container::Place::Listed(_) => Fault::Unlisted,
-                _ => Fault::Empty,
-            };
             return Err(container.error(self.name, field, fault));
         }
         if !range.is_empty() && self.image != 0 {
