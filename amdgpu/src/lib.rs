@@ -20,6 +20,7 @@ mod error;
 pub mod hub;
 pub mod layout;
 pub mod memory;
+pub mod queue;
 #[cfg(test)]
 mod testing;
 

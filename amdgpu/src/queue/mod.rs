@@ -1,0 +1,3 @@
+//! Queues of work: compute queues, which run kernels, and SDMA queues, which copy.
+
+pub mod pm4;
