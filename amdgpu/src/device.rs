@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use amdgpu_registers::{Bases, Field, Register, nbif};
 
-use crate::{Bar, Bus, Error};
+use crate::{Bar, Bus, Error, VramAddr};
 
 /// Accesses that are kept for reports.
 const HISTORY: usize = 64;
@@ -43,6 +43,17 @@ impl Device {
             bases,
             history: VecDeque::with_capacity(HISTORY),
         }
+    }
+
+    /// The blocks are there from now on.
+    pub fn set_bases(&mut self, bases: Box<dyn Bases + Send>) {
+        self.bases = bases;
+    }
+
+    /// The bus alone.
+    #[must_use]
+    pub fn into_bus(self) -> Box<dyn Bus + Send> {
+        self.bus
     }
 
     /// The bus, for memory, doorbells and time.
@@ -168,6 +179,48 @@ impl Device {
             self.bus.pause(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Waits until the dword at `address` of video memory, which the card writes, is `value`.
+    ///
+    /// # Errors
+    /// If it is not within `limit`; [`Error::Gone`] if the card is off the bus then.
+    pub fn wait_vram(
+        &mut self,
+        what: &'static str,
+        address: VramAddr,
+        value: u32,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let start = self.bus.now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut found = [0; 4];
+            self.bus.vram_read(address.0, &mut found);
+            let found = u32::from_le_bytes(found);
+            if found == value {
+                return Ok(());
+            }
+            let after = self.bus.now().saturating_sub(start);
+            if after >= limit {
+                if self.is_gone() {
+                    return Err(self.gone());
+                }
+                return Err(Error::Silent {
+                    what,
+                    expected: value.into(),
+                    found: found.into(),
+                    after,
+                });
+            }
+            self.bus.pause(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The card is off the bus: its vendor reads as ones (PCI Express Base Specification 4.0, 2.3.2).
+    pub fn is_gone(&mut self) -> bool {
+        self.bus.config_read(0) == u32::MAX
     }
 
     /// The error of a card that is off the bus.

@@ -49,6 +49,33 @@ pub enum Error {
         /// What was expected, in words.
         expected: &'static str,
     },
+    /// Something has another value than the only right one.
+    Different {
+        /// What it is.
+        what: &'static str,
+        /// What it has.
+        found: u64,
+        /// What it should have.
+        expected: u64,
+    },
+    /// A processor of the card answered a command with an error.
+    Refused {
+        /// Who: PSP or SMU.
+        by: &'static str,
+        /// Which command.
+        command: &'static str,
+        /// The answer.
+        status: u32,
+        /// What it means, where that is known.
+        meaning: &'static str,
+    },
+    /// The driver does not know the card well enough.
+    Unsupported {
+        /// What it is.
+        name: String,
+        /// What is missing.
+        why: &'static str,
+    },
     /// There is not enough of something.
     NoRoom {
         /// What for.
@@ -100,6 +127,18 @@ impl fmt::Display for Error {
                 found,
                 expected,
             } => write!(f, "{what}: {found:#x}, expected {expected}"),
+            Self::Different {
+                what,
+                found,
+                expected,
+            } => write!(f, "{what} is {found:#x}, expected {expected:#x}"),
+            Self::Refused {
+                by,
+                command,
+                status,
+                meaning,
+            } => write!(f, "{by} answered {command} with {status:#x}: {meaning}"),
+            Self::Unsupported { name, why } => write!(f, "{name} is not supported: {why}"),
             Self::NoRoom { what, bytes } => write!(f, "no room for {bytes} bytes: {what}"),
         }
     }

@@ -14,8 +14,10 @@ extern crate alloc;
 extern crate std;
 
 mod address;
+pub mod asic;
 mod bus;
 mod device;
+pub mod discovery;
 mod error;
 pub mod hub;
 pub mod layout;
