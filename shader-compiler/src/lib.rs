@@ -18,5 +18,5 @@ mod pipeline;
 mod select;
 
 pub use error::{Error, Fault, Reason, position};
-pub use object::{Arguments, Binding, CodeObject, DESCRIPTOR_BYTES, Statistics, descriptor};
+pub use object::{Arguments, Binding, CodeObject, Statistics};
 pub use pipeline::{Options, STAGES, Trace, compile, pass_names};

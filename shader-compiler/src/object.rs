@@ -1,25 +1,11 @@
 //! Code objects: what a compiled kernel is to those who launch, execute or review it.
 
 /// Bytes of a buffer descriptor.
-pub const DESCRIPTOR_BYTES: u32 = 16;
-
-/// The descriptor (V#) of a storage buffer: raw, of stride 0, every access checked against `bytes`. Reads outside of it give
-/// 0, writes outside of it are dropped (RDNA3 manual, "Buffer resource descriptor").
-#[must_use]
-pub const fn descriptor(address: u64, bytes: u32) -> [u32; 4] {
-    // dst_sel x, y, z, w; format 32_FLOAT; OOB_SELECT raw. Raw accesses ignore the format, which only must be a valid one.
-    const WORD3: u32 = 0xfac | 22 << 12 | 3 << 28;
-    [
-        address as u32,
-        (address >> 32) as u32 & 0xffff,
-        bytes,
-        WORD3,
-    ]
-}
+pub(crate) const DESCRIPTOR_BYTES: u32 = 16;
 
 /// Where the arguments of a kernel stand in its argument segment, which `s[0:1]` points to at entry.
 ///
-/// Layout: one [`descriptor`] per binding (in order of group and binding); the immediates; at the next multiple of 4 the
+/// Layout: one descriptor of 16 bytes per binding (in order of group and binding); the immediates; at the next multiple of 4 the
 /// number of workgroups (3 u32) if used. The size of a buffer, for `arrayLength`, is word 2 of its descriptor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {

@@ -1,64 +1,6 @@
-//! The machine code of the kernels, as the build script compiled it, and how each is launched.
+//! The machine code of the kernels, as the build script compiled it.
 
-use crate::Variant;
-
-/// A compiled kernel.
-///
-/// State at entry: `s[0:1]` hold the address of the argument segment; the workgroup ids asked for follow the user SGPRs;
-/// `v0` holds the packed local ids (x in bits 9:0, y 19:10, z 29:20); MODE: round to nearest even, denormals kept,
-/// dx10_clamp, no ieee.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kernel {
-    /// What it was compiled from.
-    pub variant: &'static Variant,
-    /// Machine code, entry at its first byte, padded for the instruction prefetch. It belongs at a multiple of 256 bytes.
-    pub code: &'static [u8],
-    /// Bytes of `code` before the padding.
-    pub code_bytes: u32,
-    /// VGPRs used.
-    pub vgprs: u32,
-    /// SGPRs used, VCC not counted.
-    pub sgprs: u32,
-    /// User SGPRs before the workgroup ids.
-    pub user_sgprs: u32,
-    /// Workgroup ids x, y, z wanted in the SGPRs after the user SGPRs.
-    pub workgroup_ids: [bool; 3],
-    /// Components of the local id wanted in `v0`: 0 x, 1 x and y, 2 all (TIDIG_COMP_CNT).
-    pub local_id_components: u32,
-    /// Bytes of workgroup memory.
-    pub lds_bytes: u32,
-    /// Invocations of a workgroup.
-    pub workgroup_size: [u32; 3],
-    /// What the argument segment holds.
-    pub arguments: Arguments,
-    /// Waves per SIMD that registers and workgroup memory allow.
-    pub waves_per_simd: u32,
-}
-
-/// The argument segment: a buffer descriptor of 16 bytes for each binding, then the immediates, then the number of
-/// workgroups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arguments {
-    /// The descriptor of entry n is at byte `16 * n`.
-    pub bindings: &'static [Binding],
-    /// Offset and bytes of the immediates.
-    pub immediates: (u32, u32),
-    /// Offset of the number of workgroups (3 u32), if the kernel reads it.
-    pub workgroups: Option<u32>,
-    /// Bytes in all.
-    pub bytes: u32,
-}
-
-/// A storage buffer of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// Name in the WGSL file.
-    pub name: &'static str,
-    /// `@binding`; the group is always 0.
-    pub binding: u32,
-    /// The kernel stores to it.
-    pub written: bool,
-}
+use crate::launch::{Arguments, Binding, Kernel};
 
 /// Every kernel, in the order of [`crate::VARIANTS`].
 pub static KERNELS: &[Kernel] = include!(concat!(env!("OUT_DIR"), "/kernels.rs"));

@@ -14,12 +14,16 @@ extern crate std;
 
 #[cfg(feature = "compiled")]
 mod kernels;
+mod launch;
 pub mod layout;
 mod product;
 mod table;
 
 #[cfg(feature = "compiled")]
-pub use kernels::{Arguments, Binding, KERNELS, Kernel, STATISTICS, kernel};
+pub use kernels::{KERNELS, STATISTICS, kernel};
+pub use launch::{
+    Arguments, ArgumentsError, Binding, DESCRIPTOR_BYTES, Kernel, KernelError, descriptor,
+};
 pub use product::{Product, ProductBuffer, ProductShape};
 pub use table::{SOURCES, VARIANTS, Variant};
 

@@ -106,7 +106,7 @@ fn execute(code: &Code) -> (Outcome, Seen) {
         .collect();
     memory.add(BUFFER, &bytes).expect("one range");
     let mut wave = WaveState::default();
-    let descriptor = crate::descriptor(BUFFER, BYTES as u32);
+    let descriptor = shaders::descriptor(BUFFER, BYTES as u32);
     for n in 0..40 {
         wave.sgprs.insert(n, 0x3f80_0000 + 7777 * u32::from(n));
     }

@@ -5,8 +5,9 @@ mod forms;
 mod loops;
 
 use gfx1100_interpreter::{Launch as Dispatch, Mode, Options, Program, Regions, dispatch};
+use shaders::descriptor;
 
-use crate::{CodeObject, compile, descriptor, front, ir, opt};
+use crate::{CodeObject, compile, front, ir, opt};
 
 const CODE: u64 = 0x1_0000_0000;
 const ARGUMENTS: u64 = 0x2_0000_0000;

@@ -155,21 +155,30 @@ fn tokens(variant: &Variant) -> u64 {
         .map_or(1, |(_, value)| *value as u64)
 }
 
-fn arguments(object: &CodeObject, shape: [u64; 4]) -> Vec<u8> {
+fn arguments(object: &CodeObject, shape: [u64; 4]) -> Result<Vec<u8>> {
     let arguments = &object.arguments;
+    let bindings = arguments.bindings.iter().map(|binding| shaders::Binding {
+        name: &binding.name,
+        binding: binding.binding,
+        written: binding.written,
+    });
+    let bindings: Vec<_> = bindings.collect();
+    let layout = shaders::Arguments {
+        bindings: &bindings,
+        immediates: arguments.immediates,
+        workgroups: arguments.workgroups,
+        bytes: arguments.bytes,
+    };
+    let place = |number| {
+        let entry = bindings.iter().position(|known| known.binding == number)?;
+        Some(((entry as u64 + 1) * BUFFER_STRIDE, BUFFER_BYTES))
+    };
+    let immediates = shape.map(|word| (word as u32).to_le_bytes()).concat();
     let mut bytes = vec![0; arguments.bytes as usize + 64];
-    for n in 0..arguments.bindings.len() {
-        let base = (n as u64 + 1) * BUFFER_STRIDE;
-        let words = shader_compiler::descriptor(base, BUFFER_BYTES as u32);
-        for (k, word) in words.iter().enumerate() {
-            bytes[16 * n + 4 * k..][..4].copy_from_slice(&word.to_le_bytes());
-        }
-    }
-    let immediates = arguments.immediates.0 as usize;
-    for (k, word) in shape.iter().enumerate() {
-        bytes[immediates + 4 * k..][..4].copy_from_slice(&(*word as u32).to_le_bytes());
-    }
-    bytes
+    layout
+        .write(&mut bytes, place, &immediates, [0; 3])
+        .map_err(|error| anyhow!("{}: {error}", object.name))?;
+    Ok(bytes)
 }
 
 fn run_product(
@@ -186,7 +195,7 @@ fn run_product(
     }
     // Shape { columns in units, tokens, stride of the result, add }, the same in all product kernels.
     let shape = [columns / unit, tokens, rows, 0];
-    let memory = Touched::new(arguments(object, shape), object.arguments.bindings.len());
+    let memory = Touched::new(arguments(object, shape)?, object.arguments.bindings.len());
     let program = interpreter::Program::new(&object.code, 1 << 56, object.vgprs)
         .map_err(|error| anyhow!("{error}"))?;
     let launch = interpreter::Launch {

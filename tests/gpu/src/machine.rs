@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use gfx1100_interpreter::{self as interpreter, Mode, Program, Regions, Report, Strictness};
-use shader_compiler::{CodeObject, Options, descriptor};
+use shader_compiler::{CodeObject, Options};
 
 use crate::device::{Buffer, Device, Launch, Outputs};
 
@@ -75,7 +75,7 @@ impl Machine {
         immediates: &[u8],
         groups: [u32; 3],
     ) -> Result<(Outputs, Report)> {
-        let arguments = arguments(object, buffers, immediates, groups);
+        let arguments = arguments(object, buffers, immediates, groups)?;
         let launch = interpreter::Launch {
             workgroups: groups,
             workgroup_size: object.workgroup_size,
@@ -157,34 +157,32 @@ impl Device for Machine {
     }
 }
 
-/// The argument segment: descriptors in the order of the kernel's bindings, empty ones where the launch has no buffer, then the
-/// immediates, then the number of workgroups.
+/// The argument segment.
 fn arguments(
     object: &CodeObject,
     buffers: &[Buffer],
     immediates: &[u8],
     groups: [u32; 3],
-) -> Vec<u8> {
-    let mut bytes = vec![0; object.arguments.bytes as usize];
-    let mut put = |at: usize, words: &[u32]| {
-        for (i, word) in words.iter().enumerate() {
-            bytes[at + 4 * i..][..4].copy_from_slice(&word.to_le_bytes());
-        }
+) -> Result<Vec<u8>> {
+    let arguments = &object.arguments;
+    let bindings = arguments.bindings.iter().map(|binding| shaders::Binding {
+        name: &binding.name,
+        binding: binding.binding,
+        written: binding.written,
+    });
+    let bindings: Vec<_> = bindings.collect();
+    let layout = shaders::Arguments {
+        bindings: &bindings,
+        immediates: arguments.immediates,
+        workgroups: arguments.workgroups,
+        bytes: arguments.bytes,
     };
-    for (n, binding) in object.arguments.bindings.iter().enumerate() {
-        let found = buffers
-            .iter()
-            .position(|buffer| buffer.binding == binding.binding);
-        let words = found.map_or(descriptor(0, 0), |index| {
-            descriptor(address(index), buffers[index].bytes.len() as u32)
-        });
-        put(n * 16, &words);
-    }
-    if let Some(at) = object.arguments.workgroups {
-        put(at as usize, &groups);
-    }
-    let (at, length) = object.arguments.immediates;
-    let given = &immediates[..(length as usize).min(immediates.len())];
-    bytes[at as usize..][..given.len()].copy_from_slice(given);
-    bytes
+    let place = |number| {
+        let index = buffers.iter().position(|given| given.binding == number)?;
+        Some((address(index), buffers[index].bytes.len() as u64))
+    };
+    let mut bytes = vec![0; arguments.bytes as usize];
+    let written = layout.write(&mut bytes, place, immediates, groups);
+    written.map_err(|error| anyhow::anyhow!("{}: {error}", object.name))?;
+    Ok(bytes)
 }

@@ -2,7 +2,6 @@
 //!
 //! `cargo test --release -p gpu-model shipped -- --nocapture` prints the figure.
 
-use shader_compiler::descriptor;
 use shaders::{Product, ProductShape};
 
 use super::*;
@@ -51,28 +50,26 @@ fn a_shipped_product_is_right() {
         enter(&mut rig, BUFFERS_VA + offset, 21, PAGE | (BUFFERS + offset));
     }
     let mut at = 0;
-    let mut arguments = vec![0; kernel.arguments.bytes as usize];
+    let mut places = Vec::new();
     let mut result = 0;
     for buffer in product.buffers(&shape).into_iter().flatten() {
         let bytes = content(buffer.binding, buffer.bytes, &shape);
         rig.engine(|fabric| fabric.outside_write(BUFFERS + at, &bytes, "a test"));
-        let bindings = kernel.arguments.bindings.iter();
-        let entry = bindings
-            .map(|binding| binding.binding)
-            .position(|binding| binding == buffer.binding)
-            .expect("the kernel has the binding");
-        let words = descriptor(BUFFERS_VA + at, buffer.bytes as u32);
-        for (n, word) in words.into_iter().enumerate() {
-            arguments[16 * entry + 4 * n..][..4].copy_from_slice(&word.to_le_bytes());
-        }
+        places.push((buffer.binding, (BUFFERS_VA + at, buffer.bytes as u64)));
         result = at;
         at += (buffer.bytes as u64).next_multiple_of(256);
     }
     assert!(at <= PAGES << 21);
-    for (n, word) in product.immediates(&shape).into_iter().enumerate() {
-        let place = kernel.arguments.immediates.0 as usize + 4 * n;
-        arguments[place..place + 4].copy_from_slice(&word.to_le_bytes());
-    }
+    let place = |number| {
+        let mut found = places.iter().filter(|(binding, _)| *binding == number);
+        found.next().map(|(_, place)| *place)
+    };
+    let immediates = product.immediates(&shape).map(u32::to_le_bytes).concat();
+    let groups = product.groups(&shape);
+    let mut arguments = vec![0; kernel.arguments.bytes as usize];
+    kernel
+        .write_arguments(&mut arguments, place, &immediates, groups)
+        .expect("every buffer is there");
     rig.engine(|fabric| fabric.outside_write(BASE + DATA, &arguments, "a test"));
     rig.engine(|fabric| fabric.outside_write(BASE + CODE, kernel.code, "a test"));
 
@@ -86,7 +83,6 @@ fn a_shipped_product_is_right() {
     user[1] = hi(VA + DATA);
     let program = (VA + CODE) >> 8;
     let size = kernel.workgroup_size;
-    let groups = product.groups(&shape);
     let packets = [
         acquire(),
         set(gc::COMPUTE_PGM_LO, &[lo(program), hi(program)]),
