@@ -48,16 +48,10 @@ pub const SCRATCH_PAGE: Region = Region::at(65 * MIB + 12 * KIB, 4 * KIB);
 pub const DUMMY_PAGE: Region = Region::at(65 * MIB + 16 * KIB, 4 * KIB);
 /// The root page table of VMID 0.
 pub const ROOT_TABLE: Region = Region::at(65 * MIB + 20 * KIB, 4 * KIB);
-/// Write-back of the interrupt rings' write pointer.
-pub const IH_WPTR: Region = Region::at(65 * MIB + 24 * KIB, 4 * KIB);
 /// The table that SMU and driver exchange.
 pub const SMU_TABLE: Region = Region::at(65 * MIB + 64 * KIB, 64 * KIB);
 /// Memory queue descriptors, a page each.
 pub const MQDS: Region = Region::at(65 * MIB + 128 * KIB, 128 * KIB);
-/// The first interrupt ring: the largest that there is.
-pub const IH_RING0: Region = Region::at(65 * MIB + 256 * KIB, 256 * KIB);
-/// The second one.
-pub const IH_RING1: Region = Region::at(65 * MIB + 512 * KIB, 256 * KIB);
 /// Page tables below the root: enough for 16 GiB of host memory in single pages.
 pub const TABLES: Region = Region::at(96 * MIB, 32 * MIB);
 

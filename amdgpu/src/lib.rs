@@ -20,9 +20,11 @@ mod device;
 pub mod discovery;
 mod error;
 pub mod hub;
+pub mod ih;
 pub mod layout;
 pub mod memory;
 pub mod queue;
+pub mod smu;
 #[cfg(test)]
 mod testing;
 
