@@ -162,11 +162,8 @@ mod tests {
             SCRATCH_PAGE,
             DUMMY_PAGE,
             ROOT_TABLE,
-            IH_WPTR,
             SMU_TABLE,
             MQDS,
-            IH_RING0,
-            IH_RING1,
             TABLES,
         ];
         for pair in fixed.windows(2) {
