@@ -1,10 +1,13 @@
 //! What goes wrong between driver and card.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
 use amdgpu_registers::Register;
+
+use crate::queue::Hang;
 
 /// What went wrong, and with what.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +88,8 @@ pub enum Error {
         /// The answer: 0xff failed, 0xfe unknown, 0xfd something has to come first, 0xfc busy.
         response: u32,
     },
+    /// A queue does not do what it was told.
+    Hung(Box<Hang>),
     /// There is not enough of something.
     NoRoom {
         /// What for.
@@ -156,6 +161,7 @@ impl fmt::Display for Error {
                 f,
                 "SMU: message {message:#x} with {argument:#x} was answered with {response:#x}, expected 1"
             ),
+            Self::Hung(hang) => hang.fmt(f),
             Self::NoRoom { what, bytes } => write!(f, "no room for {bytes} bytes: {what}"),
         }
     }

@@ -154,3 +154,14 @@ impl Bus for TestBus {
         self.now += time;
     }
 }
+
+/// A device without a card, and memory of it.
+pub(crate) fn memory() -> (Device, crate::Memory, Arc<Mutex<Seen>>) {
+    use crate::VramAddr;
+    let (mut device, seen) = device(0x80_0000);
+    let (heap, tables) = (0x800_0000..24 << 30, 0x20_0000..0x80_0000);
+    let range = |range: core::ops::Range<u64>| VramAddr(range.start)..VramAddr(range.end);
+    let root = VramAddr(0x10_0000);
+    let memory = crate::Memory::new(&mut device, range(heap), range(tables), root);
+    (device, memory.expect("it fits"), seen)
+}

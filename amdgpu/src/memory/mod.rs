@@ -138,6 +138,38 @@ impl SharedBuffer {
     pub const fn buffer(&self) -> &HostBuffer {
         &self.buffer
     }
+
+    /// Writes bytes of it.
+    ///
+    /// # Errors
+    /// If they are not all within it.
+    pub fn write(&self, device: &mut Device, offset: u64, data: &[u8]) -> Result<(), Error> {
+        self.check(offset, data.len())?;
+        device.bus().host_write(&self.buffer, offset, data);
+        Ok(())
+    }
+
+    /// Reads bytes of it.
+    ///
+    /// # Errors
+    /// If they are not all within it.
+    pub fn read(&self, device: &mut Device, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+        self.check(offset, out.len())?;
+        device.bus().host_read(&self.buffer, offset, out);
+        Ok(())
+    }
+
+    fn check(&self, offset: u64, bytes: usize) -> Result<(), Error> {
+        let end = offset.checked_add(bytes as u64);
+        if end.is_some_and(|end| end <= self.buffer.bytes) {
+            return Ok(());
+        }
+        Err(Error::Unexpected {
+            what: "offset into host memory",
+            found: offset,
+            expected: "one with all bytes inside the buffer",
+        })
+    }
 }
 
 /// Video memory, virtual addresses and page tables.

@@ -3,8 +3,6 @@
 //! Sources: `nvd.h` and `gfx_v11_0.c` in Linux, `AMDComputeQueue` in tinygrad's `ops_amd.py`; GCR_CNTL also Mesa's
 //! `radv_cs.c` (`gfx10_cs_emit_cache_flush`).
 
-use core::ops::BitOr;
-
 use amdgpu_registers::Register;
 
 use crate::GpuVa;
@@ -21,6 +19,7 @@ const NOP_ALONE: u32 = 0x3fff;
 enum Opcode {
     Nop = 0x10,
     DispatchDirect = 0x15,
+    DispatchIndirect = 0x16,
     WriteData = 0x37,
     WaitRegMem = 0x3c,
     IndirectBuffer = 0x3f,
@@ -34,6 +33,7 @@ enum Opcode {
 const NAMES: &[(Opcode, &str)] = &[
     (Opcode::Nop, "NOP"),
     (Opcode::DispatchDirect, "DISPATCH_DIRECT"),
+    (Opcode::DispatchIndirect, "DISPATCH_INDIRECT"),
     (Opcode::WriteData, "WRITE_DATA"),
     (Opcode::WaitRegMem, "WAIT_REG_MEM"),
     (Opcode::IndirectBuffer, "INDIRECT_BUFFER"),
@@ -83,6 +83,12 @@ impl Caches {
     /// The same.
     pub const GL2_WB: Self = Self(1 << 15);
 
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The same as bits of RELEASE_MEM's first dword, which has no instruction and scalar caches.
     const fn of_release(self) -> u32 {
         const PLACES: [(Caches, u32); 6] = [
@@ -105,14 +111,6 @@ impl Caches {
     }
 }
 
-impl BitOr for Caches {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
 /// What RELEASE_MEM writes when all before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
@@ -122,6 +120,17 @@ pub enum Write {
     Wide(GpuVa, u64),
     /// The counter of 100 MHz, 64 bits, to a multiple of 8.
     Clock(GpuVa),
+}
+
+/// When RELEASE_MEM writes (INT_SEL).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum After {
+    /// When the dispatches and cache actions are done.
+    Event = 0,
+    /// When, besides, all that they wrote is confirmed (EOP_INT_SEL_SEND_DATA_AFTER_WR_CONFIRM in RADV's
+    /// `radv_cs_emit_write_event_eop`, which uses it for all its fences).
+    Confirmation = 3,
 }
 
 /// How WAIT_REG_MEM compares, unsigned, what it reads with the reference.
@@ -229,6 +238,12 @@ impl<'a> Pm4<'a> {
         self.packet(Opcode::DispatchDirect, [&groups, &[initiator]]);
     }
 
+    /// DISPATCH_INDIRECT in the form of the MEC: as many workgroups as the three dwords there say.
+    pub fn dispatch_indirect(&mut self, groups: GpuVa, initiator: u32) {
+        let place = [groups.low(), groups.high(), initiator];
+        self.packet(Opcode::DispatchIndirect, [&place, &[]]);
+    }
+
     /// EVENT_WRITE of CS_PARTIAL_FLUSH: goes on when all dispatches before it are done.
     pub fn cs_partial_flush(&mut self) {
         self.packet(Opcode::EventWrite, [&[7 | 4 << 8], &[]]);
@@ -242,7 +257,7 @@ impl<'a> Pm4<'a> {
 
     /// RELEASE_MEM of CACHE_FLUSH_AND_INV_TS: when all dispatches before it are done, does this to caches and then writes. No
     /// interrupt is raised. Cache actions go forward, from the caches of waves to memory (SEQ 1).
-    pub fn release_mem(&mut self, caches: Caches, write: Write) {
+    pub fn release_mem(&mut self, caches: Caches, write: Write, after: After) {
         const EVENT: u32 = 0x14 | 5 << 8;
         let sequence = if caches == Caches::NONE { 0 } else { 1 << 22 };
         let (select, va, data) = match write {
@@ -250,7 +265,8 @@ impl<'a> Pm4<'a> {
             Write::Wide(va, value) => (2, va, value),
             Write::Clock(va) => (3, va, 0),
         };
-        let first = [EVENT | caches.of_release() | sequence, select << 29];
+        let select = select << 29 | (after as u32) << 24;
+        let first = [EVENT | caches.of_release() | sequence, select];
         let rest = [va.low(), va.high(), data as u32, (data >> 32) as u32, 0];
         self.packet(Opcode::ReleaseMem, [&first, &rest]);
     }
@@ -324,12 +340,12 @@ mod tests {
     #[test]
     fn a_dispatch_is_the_stream_of_the_reference() {
         let halves = |value: u64| [value as u32, (value >> 32) as u32];
-        let upper = Caches::GLK_WB | Caches::GLK_INV | Caches::GLV_INV | Caches::GL1_INV;
-        let metadata = Caches::GLM_WB | Caches::GLM_INV;
-        let gl2 = Caches::GL2_INV | Caches::GL2_WB;
+        let upper = Caches(0x3c0);
+        let metadata = Caches::GLM_WB.and(Caches::GLM_INV);
+        let gl2 = Caches::GL2_INV.and(Caches::GL2_WB);
         check(
             |pm4| {
-                pm4.acquire_mem(upper | metadata);
+                pm4.acquire_mem(upper.and(metadata));
                 pm4.set_sh_reg(gc::COMPUTE_PGM_LO, &halves(PROGRAM));
                 pm4.set_sh_reg(gc::COMPUTE_PGM_RSRC1, &[0x600c_0003, 0x184]);
                 pm4.set_sh_reg(gc::COMPUTE_PGM_RSRC3, &[0x20]);
@@ -341,8 +357,8 @@ mod tests {
                 pm4.set_sh_reg(gc::COMPUTE_START_X, &[0, 0, 0, 64, 2, 1, 0, 0]);
                 pm4.dispatch_direct([7, 8, 9], 0x8005);
                 pm4.cs_partial_flush();
-                let all = metadata | Caches::GLV_INV | Caches::GL1_INV | gl2;
-                pm4.release_mem(all, Write::Low(SIGNAL, 77));
+                let all = metadata.and(gl2).and(Caches::GLV_INV).and(Caches::GL1_INV);
+                pm4.release_mem(all, Write::Low(SIGNAL, 77), After::Event);
             },
             "C0065800 0 FFFFFFFF FFFFFFFF 0 0 0 3F0  C0027600 20C 123456 20  C0027600 212 600C0003 184
              C0017600 228 20  C0017600 218 1200  C0027600 210 200000 20  C0037600 21B 0 0 0
@@ -371,7 +387,7 @@ mod tests {
         );
         // The reference's first dword, 514, has no cache action.
         check(
-            |pm4| pm4.release_mem(Caches::NONE, Write::Clock(SIGNAL)),
+            |pm4| pm4.release_mem(Caches::NONE, Write::Clock(SIGNAL), After::Event),
             "C0064900 514 60000000 1040 2000 0 0 0",
         );
         check(
@@ -381,11 +397,13 @@ mod tests {
                 pm4.write_data(Place::Register(0xc040), &[3]);
                 pm4.copy_data(Place::Register(0xc040), Place::Memory(SIGNAL));
                 pm4.copy_data(Place::Memory(SIGNAL), Place::Register(0xc040));
-                pm4.release_mem(Caches::GL2_WB, Write::Wide(SIGNAL, 1 << 32 | 2));
+                let value = Write::Wide(SIGNAL, 1 << 32 | 2);
+                pm4.release_mem(Caches::GL2_WB, value, After::Confirmation);
+                pm4.dispatch_indirect(SIGNAL, 0x8005);
             },
             "C0053C00 3 2004 0 0 1 4  C0043700 100500 1040 2000 1 2  C0033700 100000 C040 0 3
              C0044000 100500 C040 0 1040 2000  C0044000 100001 1040 2000 C040 0
-             C0064900 600514 40000000 1040 2000 2 1 0",
+             C0064900 600514 43000000 1040 2000 2 1 0  C0021600 1040 2000 8005",
         );
     }
 

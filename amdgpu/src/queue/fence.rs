@@ -1,0 +1,94 @@
+//! Fences: numbers that a queue writes when it has come so far, one more for each batch.
+
+use crate::Error;
+
+/// The end of a batch. Fences of a queue come one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fence(pub(super) u64);
+
+/// The fences of a queue. Numbers have 64 bits; of what is in memory only the low half is looked at, which is never torn, and
+/// which says all as long as fewer than 2^31 batches are under way.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    /// The last that was asked for.
+    issued: u64,
+    /// The last that was seen.
+    reached: u64,
+    /// Those that never come, because the queue was made anew meanwhile: after the first, up to the second.
+    lost: (u64, u64),
+}
+
+impl Fences {
+    /// The next to be asked for.
+    pub(super) const fn next(&self) -> Fence {
+        Fence(self.issued + 1)
+    }
+
+    /// It was asked for.
+    pub(super) const fn issue(&mut self, fence: Fence) {
+        self.issued = fence.0;
+    }
+
+    /// Takes what is in memory; numbers that were never asked for do not count. The last one that was seen.
+    pub(super) const fn see(&mut self, low: u32) -> u64 {
+        let ahead = low.wrapping_sub(self.reached as u32) as u64;
+        if self.reached + ahead <= self.issued {
+            self.reached += ahead;
+        }
+        self.reached
+    }
+
+    pub(super) const fn is_done(&self, fence: Fence) -> bool {
+        self.reached >= fence.0
+    }
+
+    /// Gives up all that has not come, for a queue that is made anew: what is to be in memory then.
+    pub(super) const fn give_up(&mut self) -> u64 {
+        if self.reached < self.issued {
+            self.lost = (self.reached, self.issued);
+        }
+        self.reached = self.issued;
+        self.issued
+    }
+
+    /// # Errors
+    /// If the fence was given up.
+    pub(super) fn check(&self, fence: Fence) -> Result<(), Error> {
+        if fence.0 > self.lost.0 && fence.0 <= self.lost.1 {
+            return Err(Error::Unexpected {
+                what: "fence of a queue",
+                found: fence.0,
+                expected: "one of a batch since the queue was made anew",
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fences_come_over_the_end_of_32_bits() {
+        let start = u64::from(u32::MAX) - 1;
+        let mut fences = Fences {
+            issued: start,
+            reached: start,
+            lost: (0, 0),
+        };
+        let wanted = [1, 2, 3].map(|_| {
+            let fence = fences.next();
+            fences.issue(fence);
+            fence
+        });
+        assert_eq!(fences.see(u32::MAX), start + 1);
+        assert!(fences.is_done(wanted[0]) && !fences.is_done(wanted[1]));
+        assert_eq!(fences.see(0), start + 2);
+        assert_eq!(fences.see(7), start + 2, "never asked for");
+        assert_eq!(fences.see(u32::MAX), start + 2, "never back");
+        assert_eq!(fences.give_up(), start + 3);
+        assert!(fences.check(wanted[2]).is_err());
+        assert!(fences.check(wanted[1]).is_ok() && fences.check(fences.next()).is_ok());
+    }
+}

@@ -1,0 +1,264 @@
+//! The ring of a queue, and the page that queue and processor share beside it. Both lie in host memory, snooped: nothing of
+//! what happens for each batch needs the host data path flushed, and fences are polled in the processor's own cache.
+//!
+//! Pointers count dwords since the queue was made and never wrap; what engines want is made of them. One dword stays free, so
+//! that a full ring does not look like an empty one.
+
+use core::time::Duration;
+
+use crate::memory::SharedBuffer;
+use crate::{Bar, Device, Error, GpuVa, HostBuffer, Memory};
+
+/// Bytes of the shared page before the ring.
+const PAGE: u64 = 4096;
+/// Where engines write what they have read, a line each, so that processor and card do not share one for two purposes.
+const READ_POINTER: u64 = 0;
+/// Where engines find what was written.
+const WRITE_POINTER: u64 = 0x80;
+/// Where fences are.
+const FENCE: u64 = 0x100;
+/// Where timestamps are.
+const STAMPS: u64 = 0x800;
+/// How many.
+pub(super) const STAMP_COUNT: u64 = 256;
+/// Dwords that are written to host memory at once.
+const CHUNK: usize = 256;
+const FIRST_PAUSE: Duration = Duration::from_micros(1);
+const LONGEST_PAUSE: Duration = Duration::from_micros(100);
+
+/// What one is the unit of an engine's pointers in: a dword has so many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Compute queues.
+    Dwords = 1,
+    /// SDMA queues.
+    Bytes = 4,
+}
+
+/// A ring.
+pub(super) struct Ring {
+    memory: SharedBuffer,
+    unit: Unit,
+    /// A power of two.
+    dwords: u64,
+    /// Byte offset in BAR2.
+    doorbell: u32,
+    written: u64,
+    /// What of it was read at least.
+    read: u64,
+}
+
+impl Ring {
+    /// A ring of that many bytes, and its doorbell by number.
+    ///
+    /// # Errors
+    /// If the length is not a power of two from 4 KiB to 16 MiB, the doorbell does not exist, or there is no memory.
+    pub(super) fn new(
+        device: &mut Device,
+        memory: &mut Memory,
+        unit: Unit,
+        bytes: u64,
+        doorbell: u32,
+    ) -> Result<Self, Error> {
+        if !bytes.is_power_of_two() || !(PAGE..=16 << 20).contains(&bytes) {
+            return Err(Error::Unexpected {
+                what: "bytes of a ring",
+                found: bytes,
+                expected: "a power of two from 4 KiB to 16 MiB",
+            });
+        }
+        let doorbells = device.bus().aperture_bytes(Bar::Doorbells) / 8;
+        if u64::from(doorbell) >= doorbells {
+            return Err(Error::Unexpected {
+                what: "doorbell",
+                found: doorbell.into(),
+                expected: "one that BAR2 has",
+            });
+        }
+        Ok(Self {
+            memory: memory.allocate_host(device, PAGE + bytes)?,
+            unit,
+            dwords: bytes / 4,
+            doorbell: doorbell * 8,
+            written: 0,
+            read: 0,
+        })
+    }
+
+    pub(super) fn free(self, device: &mut Device, memory: &mut Memory) -> Result<(), Error> {
+        memory.free_host(device, self.memory)
+    }
+
+    /// Starts again at 0, for a queue that is made anew.
+    pub(super) fn reset(&mut self, device: &mut Device) {
+        (self.written, self.read) = (0, 0);
+        for place in [READ_POINTER, WRITE_POINTER] {
+            self.put(device, place, 0);
+        }
+    }
+
+    fn at(&self, offset: u64) -> GpuVa {
+        self.memory.va().plus(offset)
+    }
+
+    /// The first dword.
+    pub(super) fn base(&self) -> GpuVa {
+        self.at(PAGE)
+    }
+
+    pub(super) fn read_pointer_place(&self) -> GpuVa {
+        self.at(READ_POINTER)
+    }
+
+    pub(super) fn write_pointer_place(&self) -> GpuVa {
+        self.at(WRITE_POINTER)
+    }
+
+    pub(super) fn fence_place(&self) -> GpuVa {
+        self.at(FENCE)
+    }
+
+    pub(super) fn stamp_place(&self, stamp: u64) -> GpuVa {
+        self.at(STAMPS + 8 * (stamp % STAMP_COUNT))
+    }
+
+    /// Byte offset in BAR2.
+    pub(super) const fn doorbell(&self) -> u32 {
+        self.doorbell
+    }
+
+    /// Logarithm of the dwords.
+    pub(super) const fn log_dwords(&self) -> u32 {
+        self.dwords.ilog2()
+    }
+
+    /// Dwords from the end of what was written to the end of the ring.
+    pub(super) const fn straight(&self) -> u64 {
+        self.dwords - self.written % self.dwords
+    }
+
+    /// Dwords since the beginning.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Dwords that can be written at most.
+    pub(super) const fn capacity(&self) -> u64 {
+        self.dwords - 1
+    }
+
+    fn put(&self, device: &mut Device, offset: u64, value: u64) {
+        let buffer = self.memory.buffer();
+        device
+            .bus()
+            .host_write(buffer, offset, &value.to_le_bytes());
+    }
+
+    fn get(&self, device: &mut Device, offset: u64) -> u64 {
+        let mut bytes = [0; 8];
+        device
+            .bus()
+            .host_read(self.memory.buffer(), offset, &mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// The low half of the last fence that came.
+    pub(super) fn fence(&self, device: &mut Device) -> u32 {
+        let mut bytes = [0; 4];
+        device
+            .bus()
+            .host_read(self.memory.buffer(), FENCE, &mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    pub(super) fn set_fence(&self, device: &mut Device, value: u64) {
+        self.put(device, FENCE, value);
+    }
+
+    pub(super) fn stamp(&self, device: &mut Device, stamp: u64) -> u64 {
+        self.get(device, STAMPS + 8 * (stamp % STAMP_COUNT))
+    }
+
+    /// Dwords that the engine has read since the beginning, by what it wrote last. Engines write the position in the ring or
+    /// a count of it that wraps later; modulo the ring these are the same.
+    pub(super) fn read(&mut self, device: &mut Device) -> u64 {
+        let told = self.get(device, READ_POINTER) as u32 / self.unit as u32;
+        let behind = self.written.wrapping_sub(told.into()) & (self.dwords - 1);
+        self.read = self.written - behind;
+        self.read
+    }
+
+    /// Whether there is room for so many dwords now.
+    pub(super) fn has_room(&mut self, device: &mut Device, dwords: u64) -> bool {
+        let fits = |read: u64| self.written + dwords - read < self.dwords;
+        fits(self.read) || {
+            let written = self.written;
+            let limit = self.dwords;
+            written + dwords - self.read(device) < limit
+        }
+    }
+
+    /// Writes dwords, for which there is room. The engine does not look at them before [`Ring::ring_doorbell`].
+    pub(super) fn write(&mut self, device: &mut Device, mut words: &[u32]) {
+        while !words.is_empty() {
+            let (now, later) = words.split_at(words.len().min(self.straight() as usize));
+            let offset = PAGE + 4 * (self.written % self.dwords);
+            put_words(device, self.memory.buffer(), offset, now);
+            self.written += now.len() as u64;
+            words = later;
+        }
+    }
+
+    /// Reads dwords back, for reports.
+    pub(super) fn look(&self, device: &mut Device, at: u64) -> u32 {
+        let mut bytes = [0; 4];
+        let offset = PAGE + 4 * (at % self.dwords);
+        device
+            .bus()
+            .host_read(self.memory.buffer(), offset, &mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    /// Tells the engine what was written. The pointer is in memory before: an engine that looks there finds the same.
+    pub(super) fn ring_doorbell(&mut self, device: &mut Device) {
+        let pointer = self.written * self.unit as u64;
+        self.put(device, WRITE_POINTER, pointer);
+        device.bus().doorbell(self.doorbell, pointer);
+    }
+}
+
+/// Writes dwords to host memory.
+pub(super) fn put_words(device: &mut Device, buffer: &HostBuffer, offset: u64, words: &[u32]) {
+    let mut bytes = [0; 4 * CHUNK];
+    let mut offset = offset;
+    for words in words.chunks(CHUNK) {
+        let out = &mut bytes[..4 * words.len()];
+        for (place, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
+        device.bus().host_write(buffer, offset, out);
+        offset += out.len() as u64;
+    }
+}
+
+/// Asks until it is so: how long it took, or how long it was asked in vain. Pauses are short: this is what work waits for.
+pub(super) fn wait(
+    device: &mut Device,
+    limit: Duration,
+    mut is_so: impl FnMut(&mut Device) -> bool,
+) -> Result<Duration, Duration> {
+    let start = device.bus().now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let so = is_so(device);
+        let after = device.bus().now().saturating_sub(start);
+        if so {
+            return Ok(after);
+        }
+        if after >= limit {
+            return Err(after);
+        }
+        device.bus().pause(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
