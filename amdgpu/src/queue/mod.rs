@@ -32,11 +32,16 @@ mod hang;
 mod mqd;
 pub mod pm4;
 mod ring;
+mod sdma;
+mod sdma_packets;
+mod staging;
 
 pub use compute::{ComputeQueue, Placement, Prebuilt, Release};
 pub use dispatch::{Commands, KernelCode, Needs};
 pub use fence::Fence;
 pub use hang::{Hang, Reading};
+pub use sdma::SdmaQueue;
+pub use staging::{Slot, Staging};
 
 use pm4::Caches;
 

@@ -1,0 +1,316 @@
+//! An SDMA queue: queue 0 of an engine. It copies while processor and kernels do other things.
+//!
+//! No packet goes on from the end of the ring at its beginning: the rest is filled with NOPs. Addresses are walked as those of
+//! kernels are, so host and video memory are copied alike, in both directions.
+//!
+//! Sources: `sdma_v6_0_gfx_resume_instance` and `sdma_v6_0_ring_insert_nop` in Linux; `AM_SDMA.setup_ring` and
+//! `AMDCopyQueue._submit` in tinygrad.
+
+use core::time::Duration;
+
+use amdgpu_registers::{Register, gc, sdma};
+
+use super::fence::{Fence, Fences};
+use super::hang::{Batches, Evidence, hang};
+use super::ring::{Ring, Unit, wait};
+use super::sdma_packets::{self as packets, MOST_BYTES, NOP};
+use crate::{Device, Error, GpuVa, Memory};
+
+/// Dwords from a register of engine 0 to that of engine 1.
+const ENGINE: u32 = 0x600;
+/// How long a packet waits for room in the ring.
+const ROOM_LIMIT: Duration = Duration::from_secs(10);
+/// Names of the engines' queues in reports.
+const NAMES: [&str; 2] = ["SDMA0 queue", "SDMA1 queue"];
+
+/// What a report of a hang has, of engine 0.
+const REPORT: [Register; 6] = [
+    sdma::SDMA0_STATUS_REG,
+    sdma::SDMA0_QUEUE_CONTEXT_STATUS,
+    sdma::SDMA0_QUEUE_RB_CNTL,
+    sdma::SDMA0_QUEUE_RB_RPTR,
+    sdma::SDMA0_QUEUE_RB_WPTR,
+    sdma::SDMA0_INT_STATUS,
+];
+
+/// A queue of an SDMA engine.
+pub struct SdmaQueue {
+    ring: Ring,
+    engine: u32,
+    fences: Fences,
+    batches: Batches,
+    /// There are packets that the engine was not told of.
+    is_waiting: bool,
+}
+
+impl SdmaQueue {
+    /// Queue 0 of engine 0 or 1, which runs. Its ring is a power of two long.
+    ///
+    /// # Errors
+    /// If there is no such engine, or no memory.
+    pub fn create(
+        device: &mut Device,
+        memory: &mut Memory,
+        engine: u32,
+        ring_bytes: u64,
+        doorbell: u32,
+    ) -> Result<Self, Error> {
+        if engine as usize >= NAMES.len() {
+            return Err(Error::Unexpected {
+                what: "SDMA engine",
+                found: engine.into(),
+                expected: "0 or 1",
+            });
+        }
+        let mut queue = Self {
+            ring: Ring::new(device, memory, Unit::Bytes, ring_bytes, doorbell)?,
+            engine,
+            fences: Fences::default(),
+            batches: Batches::default(),
+            is_waiting: false,
+        };
+        queue.enable(device)?;
+        Ok(queue)
+    }
+
+    fn register(&self, of_engine_0: Register) -> Register {
+        of_engine_0.plus(self.engine * ENGINE)
+    }
+
+    fn enable(&mut self, device: &mut Device) -> Result<(), Error> {
+        use sdma::SDMA0_QUEUE_DOORBELL::ENABLE;
+        use sdma::SDMA0_QUEUE_DOORBELL_OFFSET::OFFSET;
+        use sdma::SDMA0_QUEUE_RB_CNTL as ring;
+        let base = self.ring.base().0 >> 8;
+        let (read, written) = (
+            self.ring.read_pointer_place(),
+            self.ring.write_pointer_place(),
+        );
+        let control = ring::RB_ENABLE.is(1)
+            | ring::RB_SIZE.is(self.ring.log_dwords())
+            | ring::F32_WPTR_POLL_ENABLE.is(1)
+            | ring::RPTR_WRITEBACK_ENABLE.is(1)
+            | ring::RPTR_WRITEBACK_TIMER.is(4)
+            | ring::RB_PRIV.is(1);
+        let writes = [
+            (sdma::SDMA0_QUEUE_MINOR_PTR_UPDATE, 1),
+            (sdma::SDMA0_QUEUE_RB_RPTR, 0),
+            (sdma::SDMA0_QUEUE_RB_RPTR_HI, 0),
+            (sdma::SDMA0_QUEUE_RB_WPTR, 0),
+            (sdma::SDMA0_QUEUE_RB_WPTR_HI, 0),
+            (sdma::SDMA0_QUEUE_RB_BASE, base as u32),
+            (sdma::SDMA0_QUEUE_RB_BASE_HI, (base >> 32) as u32),
+            (sdma::SDMA0_QUEUE_RB_RPTR_ADDR_HI, read.high()),
+            (sdma::SDMA0_QUEUE_RB_RPTR_ADDR_LO, read.low()),
+            (sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_HI, written.high()),
+            (sdma::SDMA0_QUEUE_RB_WPTR_POLL_ADDR_LO, written.low()),
+            // In dwords; a doorbell has two.
+            (
+                sdma::SDMA0_QUEUE_DOORBELL_OFFSET,
+                OFFSET.is(self.ring.doorbell() / 4),
+            ),
+            (sdma::SDMA0_QUEUE_DOORBELL, ENABLE.is(1)),
+            (sdma::SDMA0_QUEUE_MINOR_PTR_UPDATE, 0),
+            (sdma::SDMA0_QUEUE_RB_CNTL, control),
+        ];
+        for (register, value) in writes {
+            device.write(self.register(register), value)?;
+        }
+        let buffers = self.register(sdma::SDMA0_QUEUE_IB_CNTL);
+        device.update(buffers, &[(sdma::SDMA0_QUEUE_IB_CNTL::IB_ENABLE, 1)])
+    }
+
+    /// Switches the queue off (`sdma_v6_0_gfx_stop`). The engine may be in the middle of a packet: what hangs is ended by a
+    /// reset of the engine, after which [`SdmaQueue::recreate`] goes on.
+    ///
+    /// # Errors
+    /// If the card has no such engine.
+    pub fn disable(&mut self, device: &mut Device) -> Result<(), Error> {
+        let ring = self.register(sdma::SDMA0_QUEUE_RB_CNTL);
+        device.update(ring, &[(sdma::SDMA0_QUEUE_RB_CNTL::RB_ENABLE, 0)])?;
+        let buffers = self.register(sdma::SDMA0_QUEUE_IB_CNTL);
+        device.update(buffers, &[(sdma::SDMA0_QUEUE_IB_CNTL::IB_ENABLE, 0)])?;
+        device.write(self.register(sdma::SDMA0_QUEUE_DOORBELL), 0)?;
+        device.write(self.register(sdma::SDMA0_QUEUE_DOORBELL_OFFSET), 0)
+    }
+
+    /// Makes a disabled queue anew, empty; fences that have not come are lost, others go on where they were.
+    ///
+    /// # Errors
+    /// If the card has no such engine.
+    pub fn recreate(&mut self, device: &mut Device) -> Result<(), Error> {
+        self.fences.see(self.ring.fence(device));
+        let fence = self.fences.give_up();
+        self.ring.set_fence(device, fence);
+        self.ring.reset(device);
+        self.batches = Batches::default();
+        self.is_waiting = false;
+        self.enable(device)
+    }
+
+    /// Takes the queue away and gives its memory back.
+    ///
+    /// # Errors
+    /// If the card has no such engine, or TLBs cannot be flushed.
+    pub fn destroy(mut self, device: &mut Device, memory: &mut Memory) -> Result<(), Error> {
+        self.disable(device)?;
+        self.ring.free(device, memory)
+    }
+
+    /// Puts a packet into the ring, where it does not go over the end.
+    fn push(&mut self, device: &mut Device, packet: &[u32]) -> Result<(), Error> {
+        let length = packet.len() as u64;
+        let left = self.ring.straight();
+        let filler = if left < length { left } else { 0 };
+        let needed = length + filler;
+        if !self.ring.has_room(device, needed) {
+            self.tell(device);
+            let room = wait(device, ROOM_LIMIT, |device| {
+                self.ring.has_room(device, needed)
+            });
+            room.map_err(|after| self.hang(device, None, after))?;
+        }
+        if !self.is_waiting {
+            self.batches.begin(self.ring.written());
+        }
+        // A packet has at most seven dwords.
+        self.ring.write(device, &[NOP; 8][..filler as usize]);
+        self.ring.write(device, packet);
+        self.is_waiting = true;
+        Ok(())
+    }
+
+    /// Tells the engine of all packets.
+    fn tell(&mut self, device: &mut Device) {
+        if core::mem::take(&mut self.is_waiting) {
+            self.ring.ring_doorbell(device);
+        }
+    }
+
+    /// Copies, from the next [`SdmaQueue::submit`] on. The two do not overlap.
+    ///
+    /// # Errors
+    /// If the ring stays full for long.
+    pub fn copy(
+        &mut self,
+        device: &mut Device,
+        from: GpuVa,
+        to: GpuVa,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        pieces(bytes, |done, count| {
+            let packet = packets::copy(from.plus(done), to.plus(done), count);
+            self.push(device, &packet)
+        })
+    }
+
+    /// Fills with a dword, from the next [`SdmaQueue::submit`] on.
+    ///
+    /// # Errors
+    /// If address and length are not multiples of 4, or the ring stays full for long.
+    pub fn fill(
+        &mut self,
+        device: &mut Device,
+        to: GpuVa,
+        value: u32,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        if !(to.0 | bytes).is_multiple_of(4) {
+            return Err(Error::Unexpected {
+                what: "address and length of a fill, together",
+                found: to.0 | bytes,
+                expected: "multiples of 4",
+            });
+        }
+        pieces(bytes, |done, count| {
+            self.push(device, &packets::fill(to.plus(done), value, count))
+        })
+    }
+
+    /// Holds back what comes after it until the dword there is at least `value`: a fence of another queue.
+    ///
+    /// # Errors
+    /// If the ring stays full for long.
+    pub fn poll(&mut self, device: &mut Device, place: GpuVa, value: u32) -> Result<(), Error> {
+        self.push(device, &packets::poll(place, value))
+    }
+
+    /// Writes the clock of 100 MHz, for [`SdmaQueue::stamp`].
+    ///
+    /// # Errors
+    /// If the ring stays full for long.
+    pub fn timestamp(&mut self, device: &mut Device, stamp: u64) -> Result<(), Error> {
+        let place = self.ring.stamp_place(stamp);
+        self.push(device, &packets::timestamp(place))
+    }
+
+    /// A timestamp in units of 10 ns.
+    pub fn stamp(&self, device: &mut Device, stamp: u64) -> u64 {
+        self.ring.stamp(device, stamp)
+    }
+
+    /// Lets the engine do all that was asked for, with one doorbell.
+    ///
+    /// # Errors
+    /// If the ring stays full for long.
+    pub fn submit(&mut self, device: &mut Device) -> Result<Fence, Error> {
+        let fence = self.fences.next();
+        let packet = packets::fence(self.ring.fence_place(), fence.0 as u32);
+        self.push(device, &packet)?;
+        self.fences.issue(fence);
+        self.tell(device);
+        Ok(fence)
+    }
+
+    /// Whether a batch is done.
+    pub fn is_done(&mut self, device: &mut Device, fence: Fence) -> bool {
+        if !self.fences.is_done(fence) {
+            self.fences.see(self.ring.fence(device));
+        }
+        self.fences.is_done(fence)
+    }
+
+    /// Waits until a batch is done.
+    ///
+    /// # Errors
+    /// [`Error::Hung`] if it is not within `limit`; [`Error::Unexpected`] if it was lost when the queue was made anew.
+    pub fn wait(
+        &mut self,
+        device: &mut Device,
+        fence: Fence,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        self.fences.check(fence)?;
+        let done = wait(device, limit, |device| self.is_done(device, fence));
+        done.map(|_| ())
+            .map_err(|after| self.hang(device, Some(fence), after))
+    }
+
+    fn hang(&mut self, device: &mut Device, fence: Option<Fence>, after: Duration) -> Error {
+        let mut registers = [gc::GRBM_STATUS2; REPORT.len() + 1];
+        for (place, register) in registers[1..].iter_mut().zip(REPORT) {
+            *place = self.register(register);
+        }
+        let evidence = Evidence {
+            queue: NAMES[self.engine as usize],
+            fence: fence.map(|fence| fence.0),
+            reached: self.fences.see(self.ring.fence(device)),
+            after,
+            batches: &self.batches,
+            registers: &registers,
+            decode: packets::decode,
+        };
+        hang(device, &mut self.ring, &evidence)
+    }
+}
+
+/// Splits a length into what packets can move.
+fn pieces(bytes: u64, mut each: impl FnMut(u64, u32) -> Result<(), Error>) -> Result<(), Error> {
+    let mut done = 0;
+    while done < bytes {
+        let count = (bytes - done).min(MOST_BYTES);
+        each(done, count as u32)?;
+        done += count;
+    }
+    Ok(())
+}
