@@ -44,8 +44,8 @@ pub(super) fn assign_missing<A: ConfigRegionAccess + ?Sized>(access: &A, scan: &
     });
 }
 
-/// The lowest aligned gap of the window in front of `function` that no known BAR and no bridge behind it uses.
-fn free_room<A: ConfigRegionAccess + ?Sized>(
+/// The lowest aligned gap of the window in front of `function` that no other known BAR and no bridge behind it uses.
+pub(super) fn free_room<A: ConfigRegionAccess + ?Sized>(
     access: &A,
     scan: &Scan,
     function: &Function,
@@ -57,11 +57,12 @@ fn free_room<A: ConfigRegionAccess + ?Sized>(
         BarKind::Memory64 if bar.prefetchable && !prefetchable.is_empty() => prefetchable,
         _ => memory,
     };
-    // First and last address of everything that is taken.
-    let mut used: Vec<(u64, u64)> = scan
-        .functions
-        .iter()
-        .flat_map(|other| &other.bars)
+    // First and last address of everything that is taken. Where the BAR lies now is free once it moves.
+    let others = scan.functions.iter().flat_map(|owner| {
+        let is_it = move |other: &Bar| owner.address == function.address && other.slot == bar.slot;
+        owner.bars.iter().filter(move |other| !is_it(other))
+    });
+    let mut used: Vec<(u64, u64)> = others
         .filter(|other| other.kind != BarKind::Io && other.address != 0)
         .map(|other| (other.address, other.address + (other.size - 1)))
         .collect();
