@@ -8,6 +8,7 @@ pub mod block;
 pub mod e1000e;
 #[cfg(not(test))]
 pub mod ecam;
+pub mod gpu;
 #[cfg(not(test))]
 pub mod nic;
 pub mod nvme;
