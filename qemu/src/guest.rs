@@ -3,6 +3,7 @@
 //! QEMU runs in a process group of its own, so that a Ctrl-C in the terminal reaches only us and the guest can be shut
 //! down cleanly; and it is told to end when we end, so that none is left behind.
 
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -26,6 +27,9 @@ const GUEST_PORT: u16 = 8000;
 
 /// What the kernel prints when it can answer requests; backend, model and boot time follow.
 const READY: &str = "ready backend=";
+
+/// What the kernel prints when it has tested a device; the result follows.
+const SELFTEST: &str = "selftest: ";
 
 /// What the kernel prints when it gives up on serving; the reason follows.
 const CANNOT_SERVE: &str = "no model: ";
@@ -83,6 +87,38 @@ pub struct Ready {
     pub model: String,
     /// Milliseconds from the kernel's entry.
     pub boot_ms: u64,
+    /// What a test at boot came to.
+    pub selftest: Option<Selftest>,
+}
+
+/// What the kernel's test of a device came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selftest {
+    /// Cases that gave what they should.
+    pub passed: u64,
+    /// Cases that did not.
+    pub failed: u64,
+}
+
+impl fmt::Display for Selftest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{SELFTEST}{} passed, {} failed",
+            self.passed, self.failed
+        )
+    }
+}
+
+impl Selftest {
+    /// Reads `... selftest: N passed, N failed`.
+    fn parse(line: &str) -> Option<Self> {
+        let (passed, rest) = line.split_once(SELFTEST)?.1.split_once(" passed, ")?;
+        Some(Self {
+            passed: passed.parse().ok()?,
+            failed: rest.trim_end().strip_suffix(" failed")?.parse().ok()?,
+        })
+    }
 }
 
 /// A running guest; dropped, it is killed.
@@ -184,16 +220,17 @@ impl Guest {
         mut give_up: impl FnMut() -> bool,
     ) -> Result<Option<Ready>> {
         let deadline = Instant::now() + limit;
-        let mut ready = None;
+        let (mut ready, mut selftest) = (None, None);
         while !give_up() {
             match self.lines.recv_timeout(SLICE) {
                 Ok(line) if line.contains(READY) => {
-                    let said = parse_ready(&line, self.port);
+                    let said = parse_ready(&line, self.port, selftest);
                     ready = Some(
                         said.with_context(|| format!("cannot read the kernel's line {line:?}"))?,
                     );
                 }
                 Ok(line) => {
+                    selftest = Selftest::parse(&line).or(selftest);
                     if let Some((_, reason)) = line.split_once(CANNOT_SERVE) {
                         bail!("the kernel cannot serve: {reason}");
                     }
@@ -454,7 +491,7 @@ fn split_lines(mut output: impl Read + Send + 'static, mut sink: Console) -> Rec
 }
 
 /// Reads `... ready backend=B model=M boot_ms=N`; a model's name may hold spaces, the number stands last.
-fn parse_ready(line: &str, port: u16) -> Option<Ready> {
+fn parse_ready(line: &str, port: u16, selftest: Option<Selftest>) -> Option<Ready> {
     let rest = line.split_once(READY)?.1;
     let (backend, rest) = rest.split_once(" model=")?;
     let (model, boot_ms) = rest.rsplit_once(" boot_ms=")?;
@@ -463,6 +500,7 @@ fn parse_ready(line: &str, port: u16) -> Option<Ready> {
         backend: backend.to_owned(),
         model: model.to_owned(),
         boot_ms: boot_ms.trim().parse().ok()?,
+        selftest,
     })
 }
 
@@ -486,12 +524,27 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_read() {
-        let ready = parse_ready("[  0.8] ready backend=cpu model=a b c boot_ms=812", 80).unwrap();
+        let line = "[  0.8] ready backend=cpu model=a b c boot_ms=812";
+        let ready = parse_ready(line, 80, None).unwrap();
         assert_eq!(
             (ready.backend.as_str(), ready.model.as_str(), ready.boot_ms),
             ("cpu", "a b c", 812)
         );
-        assert_eq!(parse_ready("ready backend=cpu model=x", 80), None);
+        assert_eq!(parse_ready("ready backend=cpu model=x", 80, None), None);
+    }
+
+    #[test]
+    fn the_result_of_a_test_is_read() {
+        let found = Selftest::parse("[  0.8] selftest: 12 passed, 3 failed").unwrap();
+        assert_eq!((found.passed, found.failed), (12, 3));
+        assert_eq!(found.to_string(), "selftest: 12 passed, 3 failed");
+        for other in [
+            "selftest: begins",
+            "selftest: x passed, 1 failed",
+            "12 passed, 3 failed",
+        ] {
+            assert_eq!(Selftest::parse(other), None);
+        }
     }
 
     #[test]

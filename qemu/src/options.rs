@@ -24,16 +24,21 @@ usage: cargo boot [--] [options]
   --disk virtio|nvme    controller that the model's disk hangs on (default: virtio)
   --nic virtio|e1000e   network card (default: virtio)
   --accel tcg|kvm       emulation, or hardware virtualisation where it works (default: tcg)
-  --gpu                 attach the model of a Radeon RX 7900 XTX
+  --gpu                 attach the model of a Radeon RX 7900 XTX, which ends the boot with an error if its driver breaks a rule
+  --firmware DIR        with --gpu: AMD's firmware files for it (default: /lib/firmware/amdgpu, else Debian's package is fetched)
+  --fault NAME@N        with --gpu: something goes wrong at the Nth occasion; may be repeated (a wrong name lists all)
+  --trace F             with --gpu: write every access of the card to F, one a line
   --timeout S           give up when it is not ready after S seconds (default: 300)
 
 When the first request can be answered, one line goes to stdout:
   ready http://127.0.0.1:PORT/v1 backend=cpu model=NAME boot_ms=N
+and before it, with --gpu --cmdline selftest=gpu: selftest: N passed, N failed
 Typed lines go to the kernel's own shell (try: help). Ctrl-C shuts the guest down.
 
 examples:
   cargo boot
   cargo boot -- --model llama.gguf --memory 4G --smp 4 --port 0
+  cargo boot -- --gpu --fault psp-silent@1
   curl http://127.0.0.1:8080/v1/models
 ";
 
@@ -64,6 +69,17 @@ pub enum Accelerator {
     Tcg,
 }
 
+/// The graphics card that the guest sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gpu {
+    /// Folder with AMD's firmware files; none for those of this machine or of Debian.
+    pub firmware: Option<PathBuf>,
+    /// What goes wrong, in the words of the card's model.
+    pub faults: Vec<String>,
+    /// Where every access of the card is written.
+    pub trace: Option<PathBuf>,
+}
+
 /// A parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -87,6 +103,8 @@ pub struct Options {
     pub nic: Nic,
     /// Accelerator.
     pub accelerator: Accelerator,
+    /// The model of a graphics card, if there is to be one.
+    pub gpu: Option<Gpu>,
     /// Longest wait for the first answer.
     pub timeout: Duration,
 }
@@ -104,6 +122,7 @@ impl Default for Options {
             disk: Disk::Virtio,
             nic: Nic::Virtio,
             accelerator: Accelerator::Tcg,
+            gpu: None,
             timeout: Duration::from_secs(300),
         }
     }
@@ -120,6 +139,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
         arguments.remove(0);
     }
     let mut options = Options::default();
+    let (mut gpu, mut with_gpu) = (Gpu::default(), false);
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         let Arg::Long(name) = argument else {
@@ -133,9 +153,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
         match name.as_str() {
             "help" => return Ok(None),
             "uefi" => options.uefi = true,
-            "gpu" => bail!(
-                "--gpu: this version drives no GPU; it runs on the CPU backend without the option"
-            ),
+            "gpu" => with_gpu = true,
+            "firmware" => gpu.firmware = Some(text()?.into()),
+            "fault" => gpu.faults.push(text()?),
+            "trace" => gpu.trace = Some(text()?.into()),
             "model" => options.model = Some(text()?.into()),
             "log" => options.log = Some(text()?.into()),
             "cmdline" => options.command_line = text()?,
@@ -161,6 +182,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Opt
             _ => bail!("unknown option --{name}; see: cargo boot -- --help"),
         }
     }
+    ensure!(
+        with_gpu || gpu == Gpu::default(),
+        "--firmware, --fault and --trace are about the card that --gpu attaches"
+    );
+    options.gpu = with_gpu.then_some(gpu);
     Ok(Some(options))
 }
 
@@ -221,7 +247,7 @@ mod tests {
     fn every_option_is_read() {
         let options = check(
             "-- --model m.gguf --port 0 --smp 4 --memory 3G --cmdline ctx=64 --log l --uefi --disk nvme --nic e1000e \
-             --accel kvm --timeout 9",
+             --accel kvm --gpu --firmware f --fault a@1 --fault b@2 --trace t --timeout 9",
         );
         let expected = Options {
             model: Some("m.gguf".into()),
@@ -234,6 +260,11 @@ mod tests {
             disk: Disk::Nvme,
             nic: Nic::E1000e,
             accelerator: Accelerator::Kvm,
+            gpu: Some(Gpu {
+                firmware: Some("f".into()),
+                faults: vec!["a@1".into(), "b@2".into()],
+                trace: Some("t".into()),
+            }),
             timeout: Duration::from_secs(9),
         };
         assert_eq!(options.unwrap(), Some(expected));
@@ -253,7 +284,7 @@ mod tests {
             ("--disk floppy", "virtio, nvme"),
             ("--frobnicate", "--frobnicate"),
             ("stray", "stray"),
-            ("--gpu", "--gpu"),
+            ("--trace t", "--gpu"),
             ("--timeout -1", "--timeout"),
         ] {
             let error = format!("{:#}", check(line).unwrap_err());

@@ -1,11 +1,14 @@
 //! `cargo boot`: builds the kernel, boots it in QEMU, and serves until it is told to stop.
 
+mod card;
+
 use std::io::{IsTerminal, Read, Write};
 use std::process::{Command, ExitCode};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use card::Model;
 use qemu::guest::{Configuration, Console, Guest, PANIC_STATUS};
 use qemu::options::{self, Options};
 
@@ -49,11 +52,27 @@ fn boot(options: Options) -> Result<ExitCode> {
     ctrlc::set_handler(move || drop(signals.send(Event::Signal)))
         .context("cannot catch signals")?;
 
+    let mut model = options.gpu.as_ref().map(Model::start).transpose()?;
     eprintln!("building the kernel and its disk");
-    let timeout = options.timeout;
-    let mut guest = Guest::start(&Configuration::new(options), console)?;
+    let mut configuration = Configuration::new(options);
+    if let Some(model) = &model {
+        configuration.extra = model.arguments(configuration.options.memory_mib)?;
+    }
+    let mut guest = Guest::start(&configuration, console)?;
+    if let Some(model) = &mut model {
+        model.started();
+    }
     let _terminal = RawTerminal::enter();
     forward_typing(sender);
+    let ended = run(&mut guest, configuration.options.timeout, &events);
+    // What the driver did wrong comes first: whatever else went wrong may have come of it.
+    drop(guest);
+    model.map_or(Ok(()), Model::finish)?;
+    ended
+}
+
+/// Waits until the guest is ready, says so, and serves until it ends.
+fn run(guest: &mut Guest, timeout: Duration, events: &Receiver<Event>) -> Result<ExitCode> {
     let signalled = || {
         events
             .try_iter()
@@ -63,6 +82,9 @@ fn boot(options: Options) -> Result<ExitCode> {
         guest.shut_down(SHUT_DOWN_LIMIT)?;
         return Ok(ExitCode::SUCCESS);
     };
+    if let Some(selftest) = ready.selftest {
+        println!("{selftest}");
+    }
     println!(
         "ready {} backend={} model={} boot_ms={}",
         ready.url, ready.backend, ready.model, ready.boot_ms
@@ -70,11 +92,16 @@ fn boot(options: Options) -> Result<ExitCode> {
     std::io::stdout()
         .flush()
         .context("cannot write to stdout")?;
-    serve(&mut guest, &events)
+    let status = serve(guest, events)?;
+    ensure!(
+        ready.selftest.is_none_or(|selftest| selftest.failed == 0),
+        "the self-test failed; the console says which cases"
+    );
+    Ok(status)
 }
 
 /// Passes typed lines on until the guest ends or a signal comes.
-fn serve(guest: &mut Guest, events: &mpsc::Receiver<Event>) -> Result<ExitCode> {
+fn serve(guest: &mut Guest, events: &Receiver<Event>) -> Result<ExitCode> {
     let status = loop {
         if let Some(status) = guest.ended()? {
             break status;
