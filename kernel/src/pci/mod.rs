@@ -8,6 +8,7 @@
 
 pub mod bars;
 pub mod capabilities;
+pub mod features;
 pub mod resizable;
 pub mod scan;
 pub mod virtio_structures;
