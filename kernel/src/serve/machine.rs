@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use crate::acpi;
 use crate::devices::block::Disk;
 use crate::devices::ecam::Ecam;
+use crate::devices::gpu::Found;
 use crate::devices::nic::{self, Nic};
 use crate::pci::scan::{Function, Scan, class_name, scan};
+use crate::serve::gpu::Gpu;
 
 /// What was found, and what could be started of it.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// The network card that is used: the first that could be started.
     pub nic: Option<Nic>,
+    /// The graphics card: the first that there is.
+    pub gpu: Option<Gpu>,
 }
 
 /// Scans PCI and starts every device that this kernel drives. What fails is reported and left out.
@@ -72,6 +76,9 @@ impl Machine {
                 class_name(function.class)
             );
             self.start(ecam, function);
+            if self.gpu.is_none() {
+                self.gpu = Found::of(ecam, &found, function).map(|found| Gpu::start(&found));
+            }
         }
         self.scans.push(found);
     }

@@ -4,6 +4,7 @@
 //! step at a time. The other cores only take part in steps. Where nothing moved, the core halts for at most
 //! [`IDLE_LIMIT`]. Start reading at [`run`].
 
+pub mod gpu;
 pub mod job;
 pub mod load;
 pub mod machine;

@@ -171,6 +171,10 @@ impl<C: Copy> Operator<C> {
             Command::Pci => self.pci(out),
             Command::Disks => self.disks(out),
             Command::Net => show_net(net, out),
+            Command::Gpu => match &self.machine.gpu {
+                Some(gpu) => gpu.show(out),
+                None => writeln!(out, "no graphics card of AMD's"),
+            },
             Command::Model => self.model(out),
             Command::Kernels => kernels(out),
             Command::Log(None) => out.write_str(&console::history()),

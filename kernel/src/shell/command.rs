@@ -25,6 +25,8 @@ pub enum Command {
     Disks,
     /// Address, port, connections.
     Net,
+    /// The graphics card.
+    Gpu,
     /// The model.
     Model,
     /// GPU kernels in this image.
@@ -109,6 +111,7 @@ const TABLE: &[Row] = &[
     Row { name: "pci",      argument: "",        help: "list PCI functions with BARs and capabilities",  parse: plain!(Command::Pci) },
     Row { name: "disks",    argument: "",        help: "list disks and where the model lies",            parse: plain!(Command::Disks) },
     Row { name: "net",      argument: "",        help: "show address, port and connections",             parse: plain!(Command::Net) },
+    Row { name: "gpu",      argument: "",        help: "show the graphics card and how it does",         parse: plain!(Command::Gpu) },
     Row { name: "model",    argument: "",        help: "show the model and its limits",                  parse: plain!(Command::Model) },
     Row { name: "kernels",  argument: "",        help: "list the GPU kernels in this image",             parse: plain!(Command::Kernels) },
     Row { name: "generate", argument: "PROMPT",  help: "continue a prompt; control-C stops",             parse: generate },

@@ -11,53 +11,21 @@ use core::fmt;
 use core::time::Duration;
 
 use amdgpu::{Bus, HostBuffer};
-use pci_types::PciAddress;
 use x86_64::PhysAddr;
 
+use super::found::Found;
 use super::host_memory::HostMemory;
 use super::region::Region;
 use crate::devices::ecam::Ecam;
 use crate::memory::{Caching, MapError, map_device};
 use crate::pci::bars::{Bar, BarKind};
 use crate::pci::resizable::{self, Choice};
-use crate::pci::scan::{Function, Scan};
+use crate::pci::scan::Function;
 use crate::pci::{Config, command, offset};
 use crate::time;
 
 /// Command register: the function raises no interrupt by its pin.
 const INTERRUPT_DISABLE: u32 = 1 << 10;
-
-/// A card that was found on PCI and has not been spoken to.
-pub struct Found {
-    ecam: &'static Ecam,
-    function: Function,
-    /// Sizes that BAR0 can be given where it is.
-    choices: Vec<Choice>,
-}
-
-impl Found {
-    /// The card behind a function; `None` if it is none of AMD's display controllers. Which of them the driver knows is said
-    /// by the card itself, by its IP versions.
-    #[must_use]
-    pub fn of(ecam: &'static Ecam, scan: &Scan, function: &Function) -> Option<Self> {
-        if !super::is_card(function) {
-            return None;
-        }
-        let vram = memory_bar(function, amdgpu::Bar::Vram).ok();
-        let choices = vram.map(|bar| resizable::choices(ecam, scan, function, &bar));
-        Some(Self {
-            ecam,
-            function: function.clone(),
-            choices: choices.unwrap_or_default(),
-        })
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn address(&self) -> PciAddress {
-        self.function.address
-    }
-}
 
 /// Why a card cannot be spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +89,7 @@ impl PciBus {
 }
 
 /// The memory BAR with the number of an aperture.
-fn memory_bar(function: &Function, bar: amdgpu::Bar) -> Result<Bar, BusError> {
+pub(super) fn memory_bar(function: &Function, bar: amdgpu::Bar) -> Result<Bar, BusError> {
     let mut bars = function.bars.iter();
     let found = bars.find(|found| found.slot == bar as u8 && found.kind != BarKind::Io);
     found.copied().ok_or(BusError::NoAperture(bar))

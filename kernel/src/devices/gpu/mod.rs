@@ -7,6 +7,8 @@
 #[cfg(not(test))]
 mod bus;
 #[cfg(not(test))]
+mod found;
+#[cfg(not(test))]
 mod host_memory;
 #[cfg_attr(
     test,
@@ -15,7 +17,9 @@ mod host_memory;
 mod region;
 
 #[cfg(not(test))]
-pub use bus::{BusError, Found, PciBus};
+pub use bus::{BusError, PciBus};
+#[cfg(not(test))]
+pub use found::{Found, Slot};
 
 use crate::pci::scan::Function;
 
