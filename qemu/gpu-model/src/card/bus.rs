@@ -87,7 +87,7 @@ impl Card {
         });
         if let Err(violation) = result {
             self.stop(violation);
-        } else if bar == 0 && (self.gfx.waits() || self.sdma.waits()) {
+        } else if bar == 0 && self.waits() {
             self.after();
         }
     }
@@ -142,10 +142,15 @@ impl Card {
             .note(ns, Place::Config(offset), access, value.into());
     }
 
+    /// Whether a queue waits for memory or for a register.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.gfx.waits() || self.sdma.waits()
+    }
+
     /// Lets the card go on with what waits for memory that others write. Doors call it when nothing else happens.
     pub fn poll(&mut self) {
-        let waits = self.gfx.waits() || self.sdma.waits();
-        if waits && !self.gone() {
+        if self.waits() && !self.gone() {
             self.fabric.clock.pass(ACCESS_NS);
             self.after();
         }

@@ -4,6 +4,7 @@
 //! that may be hostile: lengths are bounded before anything is allocated, a message that has begun must end within
 //! [`MESSAGE_LIMIT`], and nothing in it makes the process panic.
 
+mod beside;
 pub mod qemu;
 pub mod remote;
 

@@ -15,10 +15,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, sockopt};
 
+use super::beside::Beside;
 use super::{MESSAGE_LIMIT, SharedCard, Stop, TICK, lock, refused, timed_out};
 use crate::host::{BusError, HostMemory, Regions};
 use crate::pci::Slot;
@@ -136,22 +137,10 @@ pub fn serve(
     lock(card).plug(Slot::Conventional);
     stream.set_read_timeout(Some(TICK))?;
     stream.set_write_timeout(Some(MESSAGE_LIMIT))?;
-    let mut link = Link {
-        stream,
-        buffer: Vec::with_capacity(1024),
-        descriptors: VecDeque::new(),
-    };
-    let ended = loop {
-        match link.message(stop, card) {
-            Ok(Some((command, body))) => {
-                if let Err(error) = act(&mut link, command, &body, card, memory) {
-                    break Err(error);
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
+    // The first message is to say whose it is.
+    sockopt::set_socket_passcred(stream, true)?;
+    let mut link = Link::new(stream);
+    let ended = link.serve(card, memory, stop);
     memory.0.replace(Vec::new());
     ended
 }
@@ -159,11 +148,15 @@ pub fn serve(
 /// Does what a message says, and answers it.
 fn act(
     link: &mut Link<'_>,
-    command: i32,
-    body: &[u8],
+    Message {
+        command,
+        length,
+        body,
+    }: Message,
     card: &SharedCard,
     memory: &GuestMemory,
 ) -> io::Result<()> {
+    let body = &body[..length];
     match command {
         SYNC_SYSMEM => {
             let files = link.descriptors.pop_front().unwrap_or_default();
@@ -189,7 +182,7 @@ fn act(
         }
         BAR_READ | BAR_WRITE => {
             let access = Access::parse(body)?;
-            access.act(command == BAR_WRITE, card)
+            access.act(command == BAR_WRITE, card, &mut link.beside)
         }
         DEVICE_RESET => {
             lock(card).bus_reset();
@@ -261,7 +254,7 @@ impl Access {
         })
     }
 
-    fn act(&self, write: bool, card: &SharedCard) -> u64 {
+    fn act(&self, write: bool, card: &SharedCard, beside: &mut Beside) -> u64 {
         let mut card = lock(card);
         let found = [0, 2, 4, 5].into_iter().find_map(|bar| {
             let (base, bytes) = card.aperture(bar);
@@ -271,6 +264,10 @@ impl Access {
         let Some((bar, offset)) = found else {
             return u64::MAX;
         };
+        // A doorbell, or whatever a queue waits for, may start kernels, which use all processors that this thread may.
+        if write && bar == 2 || card.waits() {
+            beside.leave();
+        }
         let mut value = self.value.to_le_bytes();
         if write {
             card.bar_write(bar, offset, &value[..self.bytes]);
@@ -282,48 +279,61 @@ impl Access {
     }
 }
 
-/// How long the door looks for the next message before it sleeps.
-const AWAKE: Duration = Duration::from_micros(100);
+/// A message, as it came.
+struct Message {
+    command: i32,
+    length: usize,
+    body: [u8; BODY],
+}
 
 /// The stream, as messages.
 struct Link<'a> {
     stream: &'a UnixStream,
-    /// Bytes that came and were not used yet.
-    buffer: Vec<u8>,
+    /// Bytes that came and were not used yet, at the front.
+    buffer: [u8; 2 * (HEADER + BODY)],
+    filled: usize,
     /// Descriptors that came, by message: the kernel never joins those of two.
     descriptors: VecDeque<Vec<OwnedFd>>,
+    beside: Beside,
 }
 
-impl Link<'_> {
+impl<'a> Link<'a> {
+    fn new(stream: &'a UnixStream) -> Self {
+        Self {
+            stream,
+            buffer: [0; 2 * (HEADER + BODY)],
+            filled: 0,
+            descriptors: VecDeque::new(),
+            beside: Beside::new(),
+        }
+    }
+
+    fn serve(&mut self, card: &SharedCard, memory: &GuestMemory, stop: &Stop) -> io::Result<()> {
+        while let Some(message) = self.message(stop, card)? {
+            act(self, message, card, memory)?;
+        }
+        Ok(())
+    }
+
     /// The next message; `None` when QEMU has ended or `stop` is asked for.
-    fn message(&mut self, stop: &Stop, card: &SharedCard) -> io::Result<Option<(i32, Vec<u8>)>> {
+    fn message(&mut self, stop: &Stop, card: &SharedCard) -> io::Result<Option<Message>> {
         let mut begun = Instant::now();
         loop {
-            if self.buffer.len() >= HEADER {
-                let command = dword(&self.buffer, 0)? as i32;
-                let length = quad(&self.buffer, 8)?;
-                if length > BODY as u64 {
-                    return Err(refused(format!(
-                        "command {command} with a body of {length} bytes"
-                    )));
-                }
-                let end = HEADER + length as usize;
-                if self.buffer.len() >= end {
-                    let body = self.buffer[HEADER..end].to_vec();
-                    self.buffer.drain(..end);
-                    return Ok(Some((command, body)));
-                }
+            if let Some(message) = self.whole()? {
+                self.beside.message();
+                return Ok(Some(message));
             }
-            match self.receive_soon() {
-                Ok(0) if self.buffer.is_empty() => return Ok(None),
+            match self.receive() {
+                Ok(0) if self.filled == 0 => return Ok(None),
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if timed_out(&error) => {
                     if stop.is_asked() {
                         return Ok(None);
                     }
+                    self.beside.leave();
                     lock(card).poll();
-                    if self.buffer.is_empty() {
+                    if self.filled == 0 {
                         begun = Instant::now();
                     } else if begun.elapsed() > MESSAGE_LIMIT {
                         return Err(error);
@@ -334,33 +344,55 @@ impl Link<'_> {
         }
     }
 
-    /// Receives what comes, looking often at first: a guest that polls a register asks again within microseconds, and to
-    /// be woken from sleep takes longer than to answer.
-    fn receive_soon(&mut self) -> io::Result<usize> {
-        let begun = Instant::now();
-        while begun.elapsed() < AWAKE {
-            match self.receive(RecvFlags::DONTWAIT) {
-                Err(error) if timed_out(&error) => std::hint::spin_loop(),
-                received => return received,
-            }
+    /// The message at the front of the buffer, if all of it came.
+    fn whole(&mut self) -> io::Result<Option<Message>> {
+        let came = &self.buffer[..self.filled];
+        if came.len() < HEADER {
+            return Ok(None);
         }
-        self.receive(RecvFlags::empty())
+        let command = dword(came, 0)? as i32;
+        let length = quad(came, 8)?;
+        if length > BODY as u64 {
+            return Err(refused(format!(
+                "command {command} with a body of {length} bytes"
+            )));
+        }
+        let length = length as usize;
+        let Some(given) = came.get(HEADER..HEADER + length) else {
+            return Ok(None);
+        };
+        let mut body = [0; BODY];
+        body[..length].copy_from_slice(given);
+        self.buffer.copy_within(HEADER + length..self.filled, 0);
+        self.filled -= HEADER + length;
+        Ok(Some(Message {
+            command,
+            length,
+            body,
+        }))
     }
 
-    fn receive(&mut self, flags: RecvFlags) -> io::Result<usize> {
-        let mut bytes = [0; 512];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    /// Adds to the buffer, which always has room: it holds more than the longest message.
+    fn receive(&mut self) -> io::Result<usize> {
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS), ScmCredentials(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::net::recvmsg(
             self.stream,
-            &mut [IoSliceMut::new(&mut bytes)],
+            &mut [IoSliceMut::new(&mut self.buffer[self.filled..])],
             &mut control,
-            RecvFlags::CMSG_CLOEXEC | flags,
+            RecvFlags::CMSG_CLOEXEC,
         )?;
+        self.filled += received.bytes;
         let mut files = Vec::new();
         for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(sent) = message {
-                files.extend(sent);
+            match message {
+                RecvAncillaryMessage::ScmRights(sent) => files.extend(sent),
+                RecvAncillaryMessage::ScmCredentials(sender) => {
+                    self.beside.peer(sender.pid.as_raw_nonzero().get());
+                    sockopt::set_socket_passcred(self.stream, false)?;
+                }
+                _ => {}
             }
         }
         if !files.is_empty() {
@@ -369,7 +401,6 @@ impl Link<'_> {
             }
             self.descriptors.push_back(files);
         }
-        self.buffer.extend(&bytes[..received.bytes]);
         Ok(received.bytes)
     }
 
