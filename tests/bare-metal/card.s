@@ -1,47 +1,22 @@
 # A kernel of its own for the device model's tests: finds the card on PCI, reads its discovery table through the video memory
-# window of BAR5, compares BAR0 with that window, and reads a register many times between the lines `begin` and `end`.
-# Multiboot and PVH loaders enter it in 32-bit protected mode without paging; it speaks on COM1 and ends QEMU by its
-# debug-exit port: with status 33 when all was as expected, 35 after a line that begins with `wrong`.
+# window of BAR5, compares BAR0 with that window, reads a register many times between the lines `begin` and `end`, and writes
+# one as often between `begin writes` and `end writes`.
 #
 # Built by tests/src/gpu_machine.rs: cc -m32 -nostdlib -static -no-pie.
-.intel_syntax noprefix
-.code32
+.include "machine.s"
 
-.set CARD, 0x744c1002
 .set MEMSIZE, 0xde3 * 4
 .set MM_INDEX, 0
 .set MM_DATA, 4
 .set MM_INDEX_HI, 0x18
+.set SCRATCH, 0xe12 * 4                 # BIF_BX0_INTERRUPT_CNTL2, which only holds what is written
 .set TABLE_BYTES, 0x2800
 .set PROBE, 0x100000                    # offset in video memory of what is written through BAR0
-.set READS, 100000
-
-# PVH: the 32-bit physical entry point (type 18, XEN_ELFNOTE_PHYS32_ENTRY).
-.section .note.Xen, "a", @note
-    .long 4, 4, 18
-    .asciz "Xen"
-    .long start
+.set ACCESSES, 100000
 
 .section .text
-.global start
-start:
-    cli
-    cld
-    mov esp, offset stack_end
-
-    # Every device of bus 0.
-    mov ebx, 0x80000000
-1:  mov eax, ebx
-    call config_read
-    cmp eax, CARD
-    je 2f
-    add ebx, 0x800
-    cmp ebx, 0x80010000
-    jne 1b
-    mov esi, offset no_card
-    jmp wrong
-
-2:  mov esi, offset found
+main:
+    mov esi, offset found
     mov eax, ebx
     call say_number
     lea eax, [ebx + 8]
@@ -136,15 +111,22 @@ start:
 
     mov esi, offset begin
     call say
-    mov ecx, READS
+    mov ecx, ACCESSES
 1:  mov eax, [edi + MEMSIZE]
     dec ecx
     jnz 1b
     mov esi, offset end
     call say
-    mov al, 0x10
-    out 0xf4, al
-    hlt
+
+    mov esi, offset begin_writes
+    call say
+    mov ecx, ACCESSES
+1:  mov [edi + SCRATCH], ecx
+    dec ecx
+    jnz 1b
+    mov esi, offset end_writes
+    call say
+    jmp well
 
 # Points the window at edx:ecx.
 window:
@@ -158,64 +140,7 @@ window:
     mov [edi + MM_INDEX], eax
     ret
 
-# In: eax, address for port 0xcf8. Out: eax.
-config_read:
-    mov dx, 0xcf8
-    out dx, eax
-    mov dx, 0xcfc
-    in eax, dx
-    ret
-
-# In: eax, address for port 0xcf8; ecx, value.
-config_write:
-    mov dx, 0xcf8
-    out dx, eax
-    mov dx, 0xcfc
-    mov eax, ecx
-    out dx, eax
-    ret
-
-wrong:
-    call say
-    mov al, 0x11
-    out 0xf4, al
-    hlt
-
-# Prints the text at esi.
-say:
-    push eax
-    push edx
-    mov dx, 0x3f8
-1:  lodsb
-    test al, al
-    jz 2f
-    out dx, al
-    jmp 1b
-2:  pop edx
-    pop eax
-    ret
-
-# Prints the text at esi, eax as eight digits, and a new line.
-say_number:
-    pushad
-    call say
-    mov ecx, 8
-    mov ebx, eax
-1:  rol ebx, 4
-    mov eax, ebx
-    and eax, 0xf
-    mov al, [digits + eax]
-    mov dx, 0x3f8
-    out dx, al
-    dec ecx
-    jnz 1b
-    mov al, '\n'
-    out dx, al
-    popad
-    ret
-
 .section .rodata
-digits:     .ascii "0123456789abcdef"
 found:      .asciz "card "
 class:      .asciz "class "
 bar0:       .asciz "bar0 "
@@ -227,12 +152,11 @@ gc:         .asciz "gc "
 through:    .asciz "through both "
 begin:      .asciz "begin\n"
 end:        .asciz "end\n"
-no_card:    .asciz "wrong: no card\n"
+begin_writes: .asciz "begin writes\n"
+end_writes: .asciz "end writes\n"
 no_gc:      .asciz "wrong: no GC in the discovery table\n"
 different:  .asciz "wrong: BAR0 and the window differ\n"
 
 .section .bss
 .balign 16
 table:      .skip TABLE_BYTES
-stack:      .skip 4096
-stack_end:

@@ -1,9 +1,10 @@
-//! A machine in QEMU with the device model of the card in it: either only its firmware, or a small kernel of its own
-//! (`tests/bare-metal/card.s`) that says what it finds.
+//! A machine in QEMU with the device model of the card in it: either only its firmware, or a small kernel of its own from
+//! `tests/bare-metal`: one that says what it finds, or one that plays a script.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,11 +15,13 @@ use gpu_model::door::qemu::{GuestMemory, Plug};
 use gpu_model::{Card, Level};
 use qemu::{kernel, setup};
 
+use crate::gpu_script::{self, Script};
+
 /// Guest memory in MiB.
 const MEMORY_MIB: u32 = 128;
 
-/// Register reads that the kernel does between its lines `begin` and `end`.
-pub const READS: u32 = 100_000;
+/// Register reads that the kernel does between its lines `begin` and `end`, and writes between the other two.
+pub const ACCESSES: u32 = 100_000;
 
 /// QEMU's exit status when the kernel found everything as expected: it writes 16 to the debug-exit port.
 pub const ALL_WELL: i32 = 16 * 2 + 1;
@@ -43,17 +46,19 @@ pub struct Machine {
     _plug: Plug,
 }
 
-/// Assembles and links the kernel into `folder`.
+/// Assembles and links a kernel of `tests/bare-metal` into `folder`.
 ///
 /// # Errors
 /// If there is no `cc`, or it fails.
-pub fn build_kernel(folder: &Path) -> Result<PathBuf> {
-    let source = kernel::repository().join("tests/bare-metal/card.s");
-    let elf = folder.join("card.elf");
+pub fn build_kernel(folder: &Path, name: &str) -> Result<PathBuf> {
+    let sources = kernel::repository().join("tests/bare-metal");
+    let elf = folder.join(name).with_extension("elf");
     let mut command = Command::new("cc");
     command.args(["-m32", "-nostdlib", "-static", "-no-pie"]);
-    command.args(["-Wl,--build-id=none,--entry=start,-Ttext=0x200000", "-o"]);
-    command.arg(&elf).arg(&source);
+    command.args(["-Wl,--build-id=none,--entry=start,-Ttext=0x200000"]);
+    command.arg("-Wa,-I".to_owned() + &sources.to_string_lossy());
+    command.arg("-o").arg(&elf);
+    command.arg(sources.join(name).with_extension("s"));
     let output = command
         .output()
         .context("cannot start cc, which links Rust programs too (Debian: gcc)")?;
@@ -65,48 +70,83 @@ pub fn build_kernel(folder: &Path) -> Result<PathBuf> {
     Ok(elf)
 }
 
+/// What QEMU is started with for a machine without a card.
+#[must_use]
+pub fn board() -> Vec<String> {
+    [
+        "-nodefaults -no-user-config -no-reboot -machine q35 -accel tcg -cpu max -display none -serial stdio",
+        "-device isa-debug-exit,iobase=0xf4,iosize=0x04",
+    ]
+    .iter()
+    .flat_map(|words| words.split(' '))
+    .map(str::to_owned)
+    .collect()
+}
+
+/// The lines that a process says, with their times.
+fn listen(output: ChildStdout) -> Receiver<Line> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if sender.send((Instant::now(), text)).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 impl Machine {
     /// Starts a machine with a strict card; `kernel` is given to QEMU's own loader.
     ///
     /// # Errors
     /// Whatever is missing, with the next step.
     pub fn start(firmware: Firmware, kernel: Option<&Path>) -> Result<Self> {
+        let mut arguments = Vec::new();
+        if firmware == Firmware::Ovmf {
+            arguments.extend(["-bios".into(), setup::ovmf()?.into_os_string()]);
+        }
+        if let Some(kernel) = kernel {
+            arguments.extend(["-kernel".into(), kernel.into()]);
+        }
+        Self::with(&arguments)
+    }
+
+    /// Starts a machine whose kernel plays a script.
+    ///
+    /// # Errors
+    /// Whatever is missing, with the next step.
+    pub fn play(folder: &Path, script: Script) -> Result<Self> {
+        let kernel = build_kernel(folder, "player")?;
+        let file = folder.join("script");
+        std::fs::write(&file, script.bytes())?;
+        let place = gpu_script::PLACE;
+        let mut loader = OsString::from(format!("loader,force-raw=on,addr={place:#x},file="));
+        loader.push(&file);
+        Self::with(&["-kernel".into(), kernel.into(), "-device".into(), loader])
+    }
+
+    fn with(arguments: &[OsString]) -> Result<Self> {
         let memory = Arc::new(GuestMemory::default());
         let card = Arc::new(Mutex::new(Card::new(Level::Strict, memory.clone())?));
         let mut plug = Plug::new(card.clone(), memory)?;
         let mut command = Command::new(setup::qemu()?);
         command
-            .args(["-nodefaults", "-no-user-config", "-no-reboot"])
-            .args(["-machine", "q35", "-accel", "tcg", "-cpu", "max"])
-            .args(["-display", "none", "-serial", "stdio"])
-            .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
+            .args(board())
             .args(["-m", &format!("{MEMORY_MIB}M")])
             .args(plug.arguments(MEMORY_MIB))
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        if firmware == Firmware::Ovmf {
-            command.arg("-bios").arg(setup::ovmf()?);
-        }
-        if let Some(kernel) = kernel {
-            command.arg("-kernel").arg(kernel);
-        }
         let mut process = command
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
         plug.started();
         let output = process.stdout.take().context("QEMU has no console")?;
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                let text = String::from_utf8_lossy(&line).into_owned();
-                if sender.send((Instant::now(), text)).is_err() {
-                    return;
-                }
-            }
-        });
         Ok(Self {
             process,
-            lines,
+            lines: listen(output),
             card,
             _plug: plug,
         })
@@ -182,15 +222,17 @@ pub fn said<'a>(lines: &'a [Line], name: &str) -> Option<&'a str> {
         .find_map(|(_, line)| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// Register reads per second between the kernel's lines `begin` and `end`.
+/// Seconds between two lines.
 #[must_use]
-pub fn reads_per_second(lines: &[Line]) -> Option<f64> {
-    let at = |text| {
-        lines
-            .iter()
-            .find(|(_, line)| line == text)
-            .map(|(time, _)| *time)
-    };
-    let seconds = at("end")?.duration_since(at("begin")?).as_secs_f64();
-    Some(f64::from(READS) / seconds)
+pub fn seconds(lines: &[Line], from: &str, to: &str) -> Option<f64> {
+    let at = |text| Some(lines.iter().find(|(_, line)| line == text)?.0);
+    Some(at(to)?.duration_since(at(from)?).as_secs_f64())
+}
+
+/// Accesses per second that the kernel's lines tell of: reads and writes of a register.
+#[must_use]
+pub fn accesses_per_second(lines: &[Line]) -> Option<[f64; 2]> {
+    let reads = seconds(lines, "begin", "end")?;
+    let writes = seconds(lines, "begin writes", "end writes")?;
+    Some([reads, writes].map(|seconds| f64::from(ACCESSES) / seconds))
 }

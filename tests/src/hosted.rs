@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::binary;
 use crate::census::repository;
 use crate::http::Api;
 
@@ -17,31 +18,11 @@ use crate::http::Api;
 pub fn binary() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BUILT
-        .get_or_init(|| build().map_err(|error| format!("{error:#}")))
+        .get_or_init(|| {
+            binary::release("cpu-fallback", "hosted").map_err(|error| format!("{error:#}"))
+        })
         .clone()
         .map_err(anyhow::Error::msg)
-}
-
-fn build() -> Result<PathBuf> {
-    let target = qemu::kernel::target_directory();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(repository())
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "cpu-fallback",
-            "--bin",
-            "hosted",
-            "--target-dir",
-        ])
-        .arg(&target)
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(status.success(), "hosted does not build");
-    Ok(target.join("release/hosted"))
 }
 
 /// The demo model's file.

@@ -1,8 +1,10 @@
-//! The device model in stock QEMU: two firmwares find the card, and a kernel of 200 lines reads its discovery table.
+//! The device model in stock QEMU: two firmwares find the card, a kernel of 200 lines reads its discovery table, and another
+//! has the card copy between the machine's memory and its own.
 
 use std::time::Duration;
 
 use tests::gpu_machine::{self, ALL_WELL, Firmware, Machine};
+use tests::gpu_script::{AREA, BACK, Pages, SOURCE, STEP, Script, TARGET, scattered};
 
 /// Longest boot on a busy machine.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -31,7 +33,7 @@ fn firmware_gives_every_aperture_an_address() {
 #[test]
 fn a_kernel_reads_the_discovery_table_and_video_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let kernel = gpu_machine::build_kernel(folder.path()).unwrap();
+    let kernel = gpu_machine::build_kernel(folder.path(), "card").unwrap();
     let mut machine = Machine::start(Firmware::SeaBios, Some(&kernel)).unwrap();
     let (lines, status) = machine.run(LIMIT).unwrap();
     assert_eq!(machine.card().report(), None);
@@ -46,5 +48,47 @@ fn a_kernel_reads_the_discovery_table_and_video_memory() {
     ] {
         assert_eq!(gpu_machine::said(&lines, name), Some(value), "{name}");
     }
-    assert!(gpu_machine::reads_per_second(&lines).is_some());
+    assert!(gpu_machine::accesses_per_second(&lines).is_some());
+}
+
+#[test]
+fn the_card_copies_the_machines_memory_by_dma() {
+    const FIRST: u32 = 0x1234_5678;
+    const BYTES: u64 = 5 << 20;
+    let mut script = Script::sdma().unwrap();
+    script.fill(SOURCE, AREA, FIRST);
+    for (round, pages) in [Pages::Huge, Pages::Small, Pages::Scattered]
+        .into_iter()
+        .enumerate()
+    {
+        script.fill(BACK, AREA, 0);
+        // What comes back is what went, and nothing behind it was touched.
+        let whole = if pages == Pages::Scattered {
+            AREA
+        } else {
+            BYTES
+        };
+        script.to_vram(SOURCE, pages, whole, 1);
+        script.from_vram(BACK, pages, whole, 1);
+        script.check(BACK, whole, FIRST);
+        let untouched = (whole / 4) as u32;
+        script.check(BACK + whole, AREA - whole, STEP.wrapping_mul(untouched));
+        script.mark(round as u32);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut machine = Machine::play(folder.path(), script).unwrap();
+    let (lines, status) = machine.run(LIMIT).unwrap();
+    assert_eq!(machine.card().report(), None, "{lines:?}");
+    assert_eq!(status, Some(ALL_WELL), "{lines:?}");
+    // The last copy took the pages in another order, which is how video memory has them.
+    let mut card = machine.card();
+    for page in [0, 1, 2, 1000, AREA / 4096 - 1] {
+        let dword = (scattered(page) * 1024) as u32;
+        let mut seen = [0; 4];
+        card.bar_read(0, TARGET + page * 4096, &mut seen);
+        let expected = FIRST.wrapping_add(STEP.wrapping_mul(dword));
+        assert_eq!(u32::from_le_bytes(seen), expected, "page {page}");
+    }
+    // To and from: 5 MiB twice, the whole area once; and what is written of the ring's state is not counted.
+    assert_eq!(card.counters().sdma_bytes, 2 * (2 * BYTES + AREA));
 }

@@ -55,10 +55,25 @@ impl Step {
     }
 }
 
+/// What a driver did, so that something else can do it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A register was written: byte of BAR5, value.
+    Write(u64, u32),
+    /// It was read until it held this.
+    Read(u64, u32),
+    /// Video memory was written.
+    Memory(u64, Vec<u8>),
+    /// A dword of it was read until it was this.
+    Dword(u64, u32),
+}
+
 /// Accesses a card as a driver does.
 pub struct Driver<'a> {
     /// The card.
     pub card: &'a mut Card,
+    /// What was done so far; reads of one place in a row are one row.
+    pub rows: Vec<Row>,
     fence: u32,
     /// Bytes of the image buffer that hold something.
     used: usize,
@@ -69,6 +84,7 @@ impl<'a> Driver<'a> {
     pub fn new(card: &'a mut Card) -> Self {
         Self {
             card,
+            rows: Vec::new(),
             fence: 0,
             used: 0,
         }
@@ -81,14 +97,21 @@ impl<'a> Driver<'a> {
     /// Reads a register.
     pub fn read(&mut self, register: Register) -> u32 {
         let mut value = [0; 4];
-        self.card.bar_read(5, Self::byte(register), &mut value);
-        u32::from_le_bytes(value)
+        let byte = Self::byte(register);
+        self.card.bar_read(5, byte, &mut value);
+        let value = u32::from_le_bytes(value);
+        match self.rows.last_mut() {
+            Some(Row::Read(last, seen)) if *last == byte => *seen = value,
+            _ => self.rows.push(Row::Read(byte, value)),
+        }
+        value
     }
 
     /// Writes a register.
     pub fn write(&mut self, register: Register, value: u32) {
-        self.card
-            .bar_write(5, Self::byte(register), &value.to_le_bytes());
+        let byte = Self::byte(register);
+        self.card.bar_write(5, byte, &value.to_le_bytes());
+        self.rows.push(Row::Write(byte, value));
     }
 
     /// Makes what was written to video memory visible to the card.
@@ -99,13 +122,16 @@ impl<'a> Driver<'a> {
     /// Writes to video memory.
     pub fn memory(&mut self, offset: u64, data: &[u8]) {
         self.card.bar_write(0, offset, data);
+        self.rows.push(Row::Memory(offset, data.to_vec()));
     }
 
     /// Reads a dword of video memory.
     pub fn dword(&mut self, offset: u64) -> u32 {
         let mut value = [0; 4];
         self.card.bar_read(0, offset, &mut value);
-        u32::from_le_bytes(value)
+        let value = u32::from_le_bytes(value);
+        self.rows.push(Row::Dword(offset, value));
+        value
     }
 
     /// Polls until `mask` of a register reads as `value`; whether it did within 20 reads.
