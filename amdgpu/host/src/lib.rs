@@ -10,6 +10,7 @@
 
 mod in_process;
 mod remote;
+pub mod trace;
 
 pub use in_process::InProcess;
 pub use remote::{LIMIT, Remote};

@@ -2,28 +2,10 @@
 //! the model up by its remote protocol, computes right results, starts again warm and after a reset, and recovers from faults.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use qemu::{cache, firmware, kernel, setup};
-
-/// Version of tinygrad.
-const VERSION: &str = "0.14.0";
-
-/// The folder for `PYTHONPATH` that holds tinygrad.
-fn package() -> PathBuf {
-    if Command::new("llc-19").arg("--version").output().is_err() {
-        setup::install(&["llvm-19"]).expect("LLVM 19, by which tinygrad compiles");
-    }
-    let cache = kernel::target_directory().join("oracles");
-    let install = |folder: &std::path::Path| {
-        let mut command = Command::new("python3");
-        command.args(["-m", "pip", "install", "--quiet", "--target"]);
-        command.arg(folder).arg(format!("tinygrad=={VERSION}"));
-        cache::run(&mut command, "apt-get install python3-pip")
-    };
-    cache::once(&cache, &format!("tinygrad-{VERSION}"), install).expect("tinygrad from PyPI")
-}
+#[path = "support/tinygrad.rs"]
+mod tinygrad;
 
 /// The model as a process, at a port of its own.
 struct Model {
@@ -41,10 +23,7 @@ impl Drop for Model {
 
 impl Model {
     fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (name, bytes) in firmware::load(None).expect("AMD's firmware").files {
-            std::fs::write(folder.path().join(name), bytes).expect("a file");
-        }
+        let folder = tinygrad::firmware();
         let mut process = Command::new(env!("CARGO_BIN_EXE_gpu-model"))
             .args(["--listen-remote", "0"])
             .args(options)
@@ -63,25 +42,8 @@ impl Model {
         }
     }
 
-    /// Runs the script: its lines.
     fn tinygrad(&self, task: &str, variables: &[(&str, &str)]) -> Vec<String> {
-        let output = Command::new("timeout")
-            .args(["300", "python3", "-c", include_str!("support/tinygrad.py")])
-            .arg(self.firmware.path())
-            .arg(task)
-            .env("PYTHONPATH", package())
-            .env("DEV", "PCI+AMD:LLVM")
-            .env("REMOTE", &self.address)
-            .env("REMOTE_TIMEOUT", "60")
-            .env("CACHELEVEL", "0")
-            .envs(variables.iter().copied())
-            .output()
-            .expect("python3 starts");
-        let lines = String::from_utf8_lossy(&output.stdout);
-        let lines: Vec<_> = lines.lines().map(str::to_owned).collect();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{lines:#?}\n{said}");
-        lines
+        tinygrad::run(&self.address, self.firmware.path(), task, variables)
     }
 }
 

@@ -11,6 +11,7 @@ use super::toc::Toc;
 use super::{Psp, memory};
 use crate::fabric::{Event, Fabric};
 use crate::fault::FaultKind;
+use crate::journal::{Access, Place};
 use crate::rule::{Violation, rules};
 use crate::vram::VRAM_BYTES;
 
@@ -71,6 +72,18 @@ const NOT_SUPPORTED: u32 = 0xffff_000a;
 /// Status: TEE_ERROR_SECURITY of GlobalPlatform, for an image that is rejected.
 const SECURITY: u32 = 0xffff_000f;
 
+/// A command, in traces.
+const fn name(command: u32) -> &'static str {
+    match command {
+        5 => "PSP SETUP_TMR",
+        6 => "PSP LOAD_IP_FW",
+        7 => "PSP DESTROY_TMR",
+        0x20 => "PSP LOAD_TOC",
+        0x21 => "PSP AUTOLOAD_RLC",
+        _ => "PSP command",
+    }
+}
+
 /// The answer in a command buffer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Response {
@@ -122,7 +135,15 @@ impl Psp {
             frame,
             bytes: &bytes,
         };
-        let response = match memory::dword(&bytes, 8) {
+        let command = memory::dword(&bytes, 8);
+        let noted = if command == 6 { buffer.dword(3) } else { 0 };
+        fabric.journal.note(
+            fabric.clock.ns(),
+            Place::Packet(name(command)),
+            Access::Write,
+            noted.into(),
+        );
+        let response = match command {
             5 => self.setup_tmr(buffer, fabric)?,
             6 => self.load(buffer, fabric)?,
             7 => self.destroy_tmr(fabric)?,
