@@ -79,15 +79,6 @@ pub enum Error {
         /// What is missing.
         why: &'static str,
     },
-    /// The system management unit refused a message.
-    Smu {
-        /// The message.
-        message: u32,
-        /// Its argument.
-        argument: u32,
-        /// The answer: 0xff failed, 0xfe unknown, 0xfd something has to come first, 0xfc busy.
-        response: u32,
-    },
     /// A queue does not do what it was told.
     Hung(Box<Hang>),
     /// There is not enough of something.
@@ -153,14 +144,6 @@ impl fmt::Display for Error {
                 meaning,
             } => write!(f, "{by} answered {command} with {status:#x}: {meaning}"),
             Self::Unsupported { name, why } => write!(f, "{name} is not supported: {why}"),
-            Self::Smu {
-                message,
-                argument,
-                response,
-            } => write!(
-                f,
-                "SMU: message {message:#x} with {argument:#x} was answered with {response:#x}, expected 1"
-            ),
             Self::Hung(hang) => hang.fmt(f),
             Self::NoRoom { what, bytes } => write!(f, "no room for {bytes} bytes: {what}"),
         }

@@ -1,99 +1,129 @@
-//! What the SMU measures: SmuMetricsExternal_t of `smu13_driver_if_v13_0_0.h` (Linux), `smu_13_0_0.py` (tinygrad).
+//! The table of measurements, `SmuMetrics_t` of `smu13_driver_if_v13_0_0.h`; offsets are those of tinygrad's
+//! `autogen/am/smu_v13_0_0.py` too.
 
-/// Bytes of the table up to the last field that is read here.
-pub(super) const BYTES: usize = 180;
+use crate::discovery::Version;
 
-/// What may hold the clocks down, by the number in [`Metrics::throttled`] (THROTTLER_*_BIT).
-pub const THROTTLERS: [&str; 22] = [
+/// Bytes that are read.
+pub(super) const BYTES: usize = 256;
+/// Blocks whose table it is (`smu_v13_0_0_ppt.c` serves both).
+pub(super) const BLOCKS: &[Version] = &[Version(13, 0, 0), Version(13, 0, 10)];
+
+/// Clocks in MHz, averages since the last measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// Graphics and compute.
+    pub graphics: u16,
+    /// Fabric.
+    pub fabric: u16,
+    /// Memory.
+    pub memory: u16,
+    /// SoC, at this moment.
+    pub soc: u16,
+}
+
+/// Temperatures in degrees Celsius.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Temperatures {
+    /// Edge of the chip.
+    pub edge: u16,
+    /// Hottest place of the chip: what throttles first.
+    pub hotspot: u16,
+    /// Memory.
+    pub memory: u16,
+    /// Voltage regulator of graphics.
+    pub regulator: u16,
+    /// Air before the fan.
+    pub intake: u16,
+}
+
+/// What can hold clocks back, in the table's order (`THROTTLER_*_BIT`).
+pub const THROTTLERS: [&str; 21] = [
     "edge temperature",
-    "hot spot temperature",
-    "hot spot temperature, graphics",
-    "hot spot temperature, memory dies",
+    "hotspot temperature",
+    "graphics hotspot temperature",
+    "SoC hotspot temperature",
     "memory temperature",
-    "regulator temperature, graphics",
-    "regulator temperature, memory 0",
-    "regulator temperature, memory 1",
-    "regulator temperature, SOC",
-    "regulator temperature, U",
+    "graphics regulator temperature",
+    "SoC regulator temperature",
+    "memory regulator 0 temperature",
+    "memory regulator 1 temperature",
     "liquid 0 temperature",
     "liquid 1 temperature",
-    "switch temperature",
+    "PCIe switch temperature",
     "graphics current",
-    "SOC current",
-    "U current",
+    "SoC current",
     "package power 0",
     "package power 1",
     "package power 2",
     "package power 3",
     "reliability",
+    "peak current",
     "voltage droop",
 ];
 
-/// One measurement. Averages are over about a millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the card measures of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Number of the measurement.
+    /// Clocks.
+    pub clocks: Clocks,
+    /// Temperatures.
+    pub temperatures: Temperatures,
+    /// Watts of the chip and its memory.
+    pub socket_power: u16,
+    /// Watts of the whole board, where it measures them.
+    pub board_power: u16,
+    /// Millivolts of graphics.
+    pub voltage: u16,
+    /// Percent of the time in which graphics and compute were busy.
+    pub activity: u16,
+    /// The same of memory.
+    pub memory_activity: u16,
+    /// Turns of the fan in a minute.
+    pub fan: u16,
+    /// Drive of the fan in percent.
+    pub fan_drive: u8,
+    /// How much each of [`THROTTLERS`] holds clocks back, in percent.
+    pub throttling: [u8; THROTTLERS.len()],
+    /// Counts measurements.
     pub counter: u32,
-    /// Clocks now, in MHz: graphics, SOC, memory, fabric.
-    pub clocks_mhz: [u32; 4],
-    /// Average graphics clock while not asleep, in MHz.
-    pub graphics_mhz: u16,
-    /// Graphics busy, in percent.
-    pub graphics_busy: u16,
-    /// Memory busy, in percent.
-    pub memory_busy: u16,
-    /// Voltage of graphics, in mV.
-    pub graphics_millivolts: u16,
-    /// Power of the socket, in watts.
-    pub socket_watts: u16,
-    /// Power of the board, in watts.
-    pub board_watts: u16,
-    /// Temperature at the die's edge, in degrees Celsius.
-    pub edge_celsius: u16,
-    /// At its hottest place.
-    pub hotspot_celsius: u16,
-    /// Of the memory.
-    pub memory_celsius: u16,
-    /// Speed of the fan.
-    pub fan_rpm: u16,
-    /// Drive of the fan, in percent.
-    pub fan_percent: u8,
-    /// How often each of [`THROTTLERS`] held the clocks down, in percent.
-    pub throttled: [u8; THROTTLERS.len()],
 }
 
 impl Metrics {
-    pub(super) fn from_table(table: &[u8; BYTES]) -> Self {
-        let dword = |at: usize| {
-            u32::from_le_bytes([table[at], table[at + 1], table[at + 2], table[at + 3]])
-        };
-        let word = |at: usize| u16::from_le_bytes([table[at], table[at + 1]]);
-        // Where the arrays begin: AvgTemperature (TEMP_e), ThrottlingPercentage.
-        const TEMPERATURE: usize = 120;
-        const THROTTLING: usize = 154;
-        let mut throttled = [0; THROTTLERS.len()];
-        throttled.copy_from_slice(&table[THROTTLING..THROTTLING + THROTTLERS.len()]);
+    /// Decodes a table.
+    pub(super) fn new(table: &[u8; BYTES]) -> Self {
+        let half = |at: usize| u16::from_le_bytes([table[at], table[at + 1]]);
+        let word = |at: usize| u32::from(half(at + 2)) << 16 | u32::from(half(at));
+        let mut throttling = [0; THROTTLERS.len()];
+        throttling.copy_from_slice(&table[154..154 + THROTTLERS.len()]);
         Self {
-            counter: dword(80),
-            clocks_mhz: [dword(0), dword(4), dword(8), dword(12)],
-            graphics_mhz: word(56),
-            graphics_busy: word(104),
-            memory_busy: word(106),
-            graphics_millivolts: word(84),
-            socket_watts: word(116),
-            board_watts: word(118),
-            edge_celsius: word(TEMPERATURE),
-            hotspot_celsius: word(TEMPERATURE + 2),
-            memory_celsius: word(TEMPERATURE + 8),
-            fan_rpm: word(152),
-            fan_percent: table[150],
-            throttled,
+            clocks: Clocks {
+                graphics: half(56),
+                fabric: half(60),
+                memory: half(64),
+                soc: half(4),
+            },
+            temperatures: Temperatures {
+                edge: half(120),
+                hotspot: half(122),
+                memory: half(128),
+                regulator: half(130),
+                intake: half(146),
+            },
+            socket_power: half(116),
+            board_power: half(118),
+            voltage: half(84),
+            activity: half(104),
+            memory_activity: half(106),
+            fan: half(152),
+            fan_drive: table[150],
+            throttling,
+            counter: word(80),
         }
     }
 
-    /// What held the clocks down, and how often in percent.
-    pub fn throttlers(&self) -> impl Iterator<Item = (&'static str, u8)> {
-        let all = THROTTLERS.into_iter().zip(self.throttled);
+    /// What holds clocks back now, and by how many percent.
+    pub fn throttled(&self) -> impl Iterator<Item = (&'static str, u8)> {
+        let all = THROTTLERS.into_iter().zip(self.throttling);
         all.filter(|(_, percent)| *percent > 0)
     }
 }
@@ -108,13 +138,12 @@ mod tests {
         for (n, byte) in table.iter_mut().enumerate() {
             *byte = n as u8;
         }
-        let metrics = Metrics::from_table(&table);
-        assert_eq!(metrics.clocks_mhz[2], 0x0b0a_0908);
+        let metrics = Metrics::new(&table);
+        assert_eq!(metrics.clocks.soc, 0x0504);
         assert_eq!(metrics.counter, 0x5352_5150);
-        assert_eq!(metrics.memory_celsius, 0x8180);
-        assert_eq!(metrics.fan_rpm, 0x9998);
-        assert_eq!(metrics.throttled[0], 154);
-        assert_eq!(metrics.throttled[21], 175);
-        assert_eq!(metrics.throttlers().count(), 22);
+        assert_eq!(metrics.temperatures.memory, 0x8180);
+        assert_eq!((metrics.fan, metrics.fan_drive), (0x9998, 0x96));
+        assert_eq!(metrics.throttling[0], 154);
+        assert_eq!(metrics.throttled().last(), Some(("voltage droop", 174)));
     }
 }

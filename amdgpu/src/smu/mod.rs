@@ -1,193 +1,227 @@
-//! The system management unit (SMU): its mailbox, clocks, power limit, measurements, and the reset of the whole card.
+//! System management unit (SMU): clocks, power, measurements, and the reset of the card.
+//!
+//! A message goes through three registers: response 0, argument, message; then the response shows how it went, and the
+//! argument register holds the result. The unit keeps the clocks of memory, fabric, SoC and graphics within limits that a
+//! driver sets, and copies its measurements to video memory when asked.
+//!
+//! GFXOFF is never allowed: with it any access of a register of graphics could meet a block without power.
 //!
 //! Sources: Linux `smu_cmn.c`, `smu_v13_0.c`, `smu_v13_0_0_ppt.c`, `smu_v13_0_0_ppsmc.h`; tinygrad `ip.py` `AM_SMU`.
 
 mod metrics;
 
-use core::fmt;
 use core::time::Duration;
 
-use amdgpu_registers::mp::{
-    SMU_ARGUMENT, SMU_DEBUG_ARGUMENT, SMU_DEBUG_MESSAGE, SMU_DEBUG_RESPONSE, SMU_MESSAGE,
-    SMU_RESPONSE,
-};
+use amdgpu_registers::mp;
 
+pub use metrics::{Clocks, Metrics, THROTTLERS, Temperatures};
+
+use crate::discovery::Version;
 use crate::layout::{Layout, SMU_TABLE};
 use crate::{Device, Error};
 
-pub use metrics::{Metrics, THROTTLERS};
-
-/// How long an answer may take. An ordinary one takes 20 us, enabling all features 134 ms (kernel logs of real cards); Linux
-/// gives up after 2 s (`__smu_cmn_poll_stat`: 20 times `usec_timeout`).
+/// Most that a message takes. A real card needs 20 us for most and 134 ms for EnableAllSmuFeatures; Linux waits 2 s
+/// (`usec_timeout` times 20 in `smu_cmn.c`).
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long the question may take whether anybody answers at all.
-const ALIVE_LIMIT: Duration = Duration::from_millis(100);
-/// DEBUGSMC_MSG_Mode1Reset of the debug mailbox (tinygrad uses it on this card, Linux `smu_v13_0.c` on the next one).
-const MODE1_RESET: u32 = 2;
-/// How long a card takes for it (`SMU13_MODE1_RESET_WAIT_TIME_IN_MS`; tinygrad waits as long).
-const RESET_TIME: Duration = Duration::from_millis(500);
-/// Level number that asks how many levels there are.
-const COUNT: u32 = 0xff;
-/// A count's or frequency's flag of a domain that takes all frequencies between.
-const FINE_GRAINED: u32 = 1 << 31;
-/// No domain has more levels (`smu13_driver_if_v13_0_0.h`, `NUM_*_DPM_LEVELS`).
-const MOST_LEVELS: u32 = 16;
+/// tinygrad has seen SetSoftMinByFreq unanswered and goes on after 20 ms. The answer may come later: the next message waits.
+const SOFT_MIN_LIMIT: Duration = Duration::from_millis(100);
+/// What a mode1 reset takes (`smu_v13_0_mode1_reset`, tinygrad; 0.51 s were seen in all).
+pub(crate) const RESET_TIME: Duration = Duration::from_millis(500);
+/// How long the answer to a reset is looked for, which may never come.
+const RESET_ANSWER_LIMIT: Duration = Duration::from_millis(10);
 
-/// Messages (`smu_v13_0_0_ppsmc.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Message {
-    /// Answers the version of the firmware.
-    GetSmuVersion = 0x02,
-    /// Starts everything that the power-play table asks for.
-    EnableAllSmuFeatures = 0x06,
-    /// Which features run, bits 31:0.
-    GetRunningSmuFeaturesLow = 0x0c,
-    /// The same, bits 63:32.
-    GetRunningSmuFeaturesHigh = 0x0d,
-    /// MC address of the table that both exchange, bits 63:32.
-    SetDriverDramAddrHigh = 0x0e,
-    /// The same, bits 31:0.
-    SetDriverDramAddrLow = 0x0f,
-    /// Copies a table to the driver.
+macro_rules! messages {
+    ($($name:ident = $number:literal,)*) => {
+        /// Messages (`smu_v13_0_0_ppsmc.h`; those of 13.0.7 and 13.0.10 have the same numbers).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        enum Message { $($name = $number,)* }
+
+        impl Message {
+            const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+messages! {
+    GetSmuVersion = 0x2,
+    GetDriverIfVersion = 0x3,
+    EnableAllSmuFeatures = 0x6,
+    SetDriverDramAddrHigh = 0xe,
+    SetDriverDramAddrLow = 0xf,
     TransferTableSmu2Dram = 0x12,
-    /// Lowest frequency of a domain.
     SetSoftMinByFreq = 0x19,
-    /// Highest frequency of a domain.
     SetSoftMaxByFreq = 0x1a,
-    /// The frequency of a level of a domain.
     GetDpmFreqByIndex = 0x1f,
-    /// Limits power, in watts.
+    Mode1Reset = 0x2f,
     SetPptLimit = 0x32,
-    /// The limit in force.
     GetPptLimit = 0x33,
 }
 
-/// Clock domains (`PPCLK_e`), memory and fabric first, as tinygrad sets them.
-const DOMAINS: [(&str, u32); 4] = [("memory", 2), ("fabric", 3), ("SOC", 1), ("graphics", 0)];
+/// What responses mean (`SMU_RESP_*` in `smu_cmn.c`).
+const MEANINGS: &[(u32, &str)] = &[
+    (0xff, "it failed"),
+    (0xfe, "it does not know the message"),
+    (0xfd, "something has to come before it"),
+    (0xfc, "it is busy"),
+];
+const OK: u32 = 1;
 
-/// SMU_METRICS of the tables that are transferred.
+/// The table with measurements (`TABLE_SMU_METRICS`).
 const TABLE_METRICS: u32 = 5;
+/// The level that asks for the number of levels, and the bit in the answer that says that any frequency between is right.
+const LEVELS: u32 = 0xff;
+const FINE_GRAINED: u32 = 1 << 31;
 
-/// How fast the card's clocks run.
+/// Clock domains (`PPCLK_*` in `smu13_driver_if_v13_0_0.h`), in tinygrad's order.
+const DOMAINS: [(u32, &str); 4] = [
+    (2, "memory clock"),
+    (3, "fabric clock"),
+    (1, "SoC clock"),
+    (0, "graphics clock"),
+];
+
+/// How fast clocks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Performance {
-    /// Always as fast as limits of power and temperature allow.
+    /// The highest level of each domain, always: for serving. Power and temperature limits still hold.
     Highest,
-    /// Always as slow as possible.
+    /// The lowest level of each domain, always: for a card that has nothing to do.
     Lowest,
-    /// As the SMU sees fit.
+    /// As the unit sees fit.
     Automatic,
 }
 
-impl fmt::Display for Performance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Highest => "highest",
-            Self::Lowest => "lowest",
-            Self::Automatic => "automatic",
-        })
-    }
-}
-
-/// The SMU's mailbox.
-#[derive(Debug, Default)]
+/// The unit, as the driver knows it.
+#[derive(Debug)]
 pub struct Smu {
-    /// A message was sent that has no answer yet.
-    pending: bool,
+    block: Version,
+    /// The last message has not been answered.
+    is_behind: bool,
+    /// Version of its firmware: program, major, minor, revision.
+    firmware: u32,
+    /// Version of the interface of its tables.
+    interface: u32,
+    /// Lowest and highest level of [`DOMAINS`] in MHz, once they were asked for.
+    levels: Option<[(u32, u32); DOMAINS.len()]>,
+    /// What clocks were told last.
     performance: Option<Performance>,
 }
 
 impl Smu {
-    /// Sends a message and waits for its answer: the result.
-    ///
-    /// # Errors
-    /// If the SMU does not answer, or refuses.
-    pub fn send(
-        &mut self,
-        device: &mut Device,
-        message: Message,
-        argument: u32,
-    ) -> Result<u32, Error> {
-        self.send_within(device, message, argument, LIMIT)
-    }
-
-    /// The order of accesses is that of `__smu_cmn_send_msg`; a message that was given up is waited for first, as there.
-    fn send_within(
-        &mut self,
-        device: &mut Device,
-        message: Message,
-        argument: u32,
-        limit: Duration,
-    ) -> Result<u32, Error> {
-        if self.pending {
-            device.wait_until("SMU: end of the last message", SMU_RESPONSE, limit, |it| {
-                it != 0
-            })?;
-        }
-        device.write(SMU_RESPONSE, 0)?;
-        device.write(SMU_ARGUMENT, argument)?;
-        device.write(SMU_MESSAGE, message as u32)?;
-        self.pending = true;
-        let response = device.wait_until("SMU: answer", SMU_RESPONSE, limit, |it| it != 0)?;
-        self.pending = false;
-        match response {
-            1 => device.read(SMU_ARGUMENT),
-            response => Err(Error::Smu {
-                message: message as u32,
-                argument,
-                response,
-            }),
+    /// The unit of a card, by the version of its block (MP1).
+    #[must_use]
+    pub const fn new(block: Version) -> Self {
+        Self {
+            block,
+            is_behind: false,
+            firmware: 0,
+            interface: 0,
+            levels: None,
+            performance: None,
         }
     }
 
-    /// Whether an SMU answers, as it does when a driver has initialised the card.
+    /// It has answered a message since the last reset, so that its firmware runs.
     ///
     /// # Errors
-    /// If the card has no such mailbox or is gone.
-    pub fn is_alive(&mut self, device: &mut Device) -> Result<bool, Error> {
-        match self.send_within(device, Message::GetSmuVersion, 0, ALIVE_LIMIT) {
-            Ok(_) | Err(Error::Smu { .. }) => Ok(true),
-            Err(Error::Timeout { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// If the card has no such unit.
+    pub fn has_answered(device: &mut Device) -> Result<bool, Error> {
+        Ok(device.read(mp::SMU_RESPONSE)? != 0)
     }
 
-    /// Tells the SMU where tables go, and starts all its features: the version of its firmware. The firmware was loaded just
-    /// now, and what an earlier one was asked is forgotten.
+    /// Asks for versions and gives it a buffer for tables (`smu_v13_0_set_driver_table_location`).
     ///
     /// # Errors
-    /// As [`Self::send`].
-    pub fn start(&mut self, device: &mut Device, layout: &Layout) -> Result<u32, Error> {
-        *self = Self::default();
-        let version = self.send(device, Message::GetSmuVersion, 0)?;
+    /// If it does not answer, or with an error.
+    pub fn set_up(&mut self, device: &mut Device, layout: &Layout) -> Result<(), Error> {
+        self.firmware = self.send(device, Message::GetSmuVersion, 0)?;
+        self.interface = self.send(device, Message::GetDriverIfVersion, 0)?;
+        // What the processor wrote of the buffer, when it was cleared, must not wait in the host data path.
+        device
+            .bus()
+            .vram_write(SMU_TABLE.start.0, &[0; metrics::BYTES]);
+        device.flush_hdp()?;
         let table = layout.mc(SMU_TABLE.start);
         self.send(device, Message::SetDriverDramAddrHigh, table.high())?;
         self.send(device, Message::SetDriverDramAddrLow, table.low())?;
-        self.send(device, Message::EnableAllSmuFeatures, 0)?;
-        Ok(version)
+        Ok(())
     }
 
-    /// Which features run, a bit each (`FEATURE_*` of `smu13_driver_if_v13_0_0.h`).
+    /// Switches on what the card's own power-play table allows. Linux also hands over masks and calibrates
+    /// (`smu_smc_hw_setup`); tinygrad computes on this card without.
     ///
     /// # Errors
-    /// As [`Self::send`].
-    pub fn features(&mut self, device: &mut Device) -> Result<u64, Error> {
-        let low = self.send(device, Message::GetRunningSmuFeaturesLow, 0)?;
-        let high = self.send(device, Message::GetRunningSmuFeaturesHigh, 0)?;
-        Ok(u64::from(high) << 32 | u64::from(low))
+    /// If it does not answer, or with an error.
+    pub fn enable_features(&mut self, device: &mut Device) -> Result<(), Error> {
+        self.send(device, Message::EnableAllSmuFeatures, 0)?;
+        Ok(())
     }
 
-    /// How fast the clocks were last told to run; `None` before that.
+    /// Version of its firmware: program, major, minor, revision.
     #[must_use]
-    pub fn performance(&self) -> Option<Performance> {
+    pub const fn firmware(&self) -> [u8; 4] {
+        self.firmware.to_be_bytes()
+    }
+
+    /// Version of the interface of its tables.
+    #[must_use]
+    pub const fn interface(&self) -> u32 {
+        self.interface
+    }
+
+    /// Lowest and highest level of each clock domain in MHz.
+    ///
+    /// # Errors
+    /// If it does not answer, or with an error.
+    pub fn levels(
+        &mut self,
+        device: &mut Device,
+    ) -> Result<[(&'static str, u32, u32); DOMAINS.len()], Error> {
+        let known = match self.levels {
+            Some(levels) => levels,
+            None => {
+                let mut levels = [(0, 0); DOMAINS.len()];
+                for ((domain, _), level) in DOMAINS.into_iter().zip(&mut levels) {
+                    *level = self.ask_levels(device, domain)?;
+                }
+                *self.levels.insert(levels)
+            }
+        };
+        let mut named = [("", 0, 0); DOMAINS.len()];
+        for ((slot, (_, name)), (low, high)) in named.iter_mut().zip(DOMAINS).zip(known) {
+            *slot = (name, low, high);
+        }
+        Ok(named)
+    }
+
+    fn ask_levels(&mut self, device: &mut Device, domain: u32) -> Result<(u32, u32), Error> {
+        let get = Message::GetDpmFreqByIndex;
+        let count = self.send(device, get, domain << 16 | LEVELS)? & !FINE_GRAINED;
+        if count == 0 || count >= LEVELS {
+            return Err(Error::Unexpected {
+                what: "levels of a clock domain",
+                found: count.into(),
+                expected: "1 to 254",
+            });
+        }
+        let low = self.send(device, get, domain << 16)?;
+        let high = self.send(device, get, domain << 16 | (count - 1))?;
+        Ok((low & !FINE_GRAINED, high & !FINE_GRAINED))
+    }
+
+    /// How fast clocks were told to run, if they were.
+    #[must_use]
+    pub const fn performance(&self) -> Option<Performance> {
         self.performance
     }
 
-    /// Sets the range of every clock. Does nothing if it is set already.
+    /// Sets how fast clocks run, if they do not already (`smu_v13_0_set_soft_freq_limited_range`; tinygrad `set_clocks`).
     ///
     /// # Errors
-    /// As [`Self::send`], and if a domain has no levels.
+    /// If it does not answer, or with an error.
     pub fn set_performance(
         &mut self,
         device: &mut Device,
@@ -196,114 +230,134 @@ impl Smu {
         if self.performance == Some(performance) {
             return Ok(());
         }
+        self.levels(device)?;
         self.performance = None;
-        for (_, domain) in DOMAINS {
-            // 0 and 0xffff take a limit away.
+        for ((domain, _), (low, high)) in DOMAINS.into_iter().zip(self.levels.unwrap_or_default()) {
             let (least, most) = match performance {
+                Performance::Highest => (high, high),
+                Performance::Lowest => (low, low),
                 Performance::Automatic => (0, 0xffff),
-                Performance::Lowest => {
-                    let mhz = self.level(device, domain, 0)?;
-                    (mhz, mhz)
-                }
-                Performance::Highest => {
-                    let last = self.levels(device, domain)? - 1;
-                    let mhz = self.level(device, domain, last)?;
-                    (mhz, mhz)
-                }
             };
-            // In the order in which the range never becomes empty.
-            let least = (Message::SetSoftMinByFreq, least);
-            let most = (Message::SetSoftMaxByFreq, most);
-            let order = match performance {
-                Performance::Lowest => [least, most],
-                _ => [most, least],
+            let min = (
+                Message::SetSoftMinByFreq,
+                domain << 16 | least,
+                SOFT_MIN_LIMIT,
+            );
+            let max = (Message::SetSoftMaxByFreq, domain << 16 | most, LIMIT);
+            // The least must not be above the most in between.
+            let order = if performance == Performance::Lowest {
+                [min, max]
+            } else {
+                [max, min]
             };
-            for (message, mhz) in order {
-                self.send(device, message, domain << 16 | mhz)?;
+            for (message, argument, limit) in order {
+                match self.send_within(device, message, argument, limit) {
+                    Err(Error::Timeout { .. }) if message == Message::SetSoftMinByFreq => {}
+                    other => drop(other?),
+                }
             }
         }
         self.performance = Some(performance);
         Ok(())
     }
 
-    /// How many levels a domain has, at least one.
-    fn levels(&mut self, device: &mut Device, domain: u32) -> Result<u32, Error> {
-        let count = self.level(device, domain, COUNT)?;
-        if (1..=MOST_LEVELS).contains(&count) {
-            return Ok(count);
-        }
-        Err(Error::Unexpected {
-            what: "SMU: levels of a clock",
-            found: count.into(),
-            expected: "1 to 16",
-        })
-    }
-
-    /// Frequency of a level in MHz.
-    fn level(&mut self, device: &mut Device, domain: u32, level: u32) -> Result<u32, Error> {
-        let answer = self.send(device, Message::GetDpmFreqByIndex, domain << 16 | level)?;
-        match answer & !FINE_GRAINED {
-            mhz @ 0..0xffff => Ok(mhz),
-            other => Err(Error::Unexpected {
-                what: "SMU: frequency of a clock's level",
-                found: other.into(),
-                expected: "less than 65535 MHz",
-            }),
-        }
-    }
-
-    /// The highest level of each domain, for a report: name and MHz.
+    /// The most that the card may take, in watts.
     ///
     /// # Errors
-    /// As [`Self::send`].
-    pub fn highest(&mut self, device: &mut Device) -> Result<[(&'static str, u32); 4], Error> {
-        let mut all = DOMAINS;
-        for (_, value) in &mut all {
-            let last = self.levels(device, *value)? - 1;
-            *value = self.level(device, *value, last)?;
-        }
-        Ok(all)
-    }
-
-    /// The limit of the socket's power in watts.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
+    /// If it does not answer, or with an error.
     pub fn power_limit(&mut self, device: &mut Device) -> Result<u32, Error> {
         self.send(device, Message::GetPptLimit, 0)
     }
 
-    /// Limits the socket's power. The SMU refuses what is beyond the card's own range.
+    /// Sets the most that the card may take, in watts (`smu_v13_0_set_power_limit`). What lies beyond the card's own range, the unit
+    /// refuses.
     ///
     /// # Errors
-    /// As [`Self::send`].
-    pub fn set_power_limit(&mut self, device: &mut Device, watts: u16) -> Result<(), Error> {
-        self.send(device, Message::SetPptLimit, watts.into())?;
+    /// If it does not answer, or with an error.
+    pub fn set_power_limit(&mut self, device: &mut Device, watts: u32) -> Result<(), Error> {
+        // Bits 31:24 choose a limit of several.
+        if !(1..1 << 16).contains(&watts) {
+            return Err(Error::Unexpected {
+                what: "power limit in watts",
+                found: watts.into(),
+                expected: "1 to 65535",
+            });
+        }
+        self.send(device, Message::SetPptLimit, watts)?;
         Ok(())
     }
 
-    /// Measures.
+    /// Measures (`smu_cmn_get_metrics_table`).
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// If it does not answer, or with an error, or its table has a form that is not known here.
     pub fn metrics(&mut self, device: &mut Device) -> Result<Metrics, Error> {
+        if !metrics::BLOCKS.contains(&self.block) {
+            let name = alloc::format!("the table of measurements of SMU {}", self.block);
+            let why = "its layout is not known here";
+            return Err(Error::Unsupported { name, why });
+        }
         self.send(device, Message::TransferTableSmu2Dram, TABLE_METRICS)?;
         let mut table = [0; metrics::BYTES];
         device.bus().vram_read(SMU_TABLE.start.0, &mut table);
-        Ok(Metrics::from_table(&table))
+        Ok(Metrics::new(&table))
     }
 
-    /// Resets the whole card. Bus mastering must be off. Whether there is an answer does not matter: the SMU that would
-    /// give it is reset too.
+    /// Resets the whole card but its place on the bus; bus mastering is off. The answer may never come.
     ///
     /// # Errors
-    /// If the card has no such mailbox.
+    /// If the unit does not take the message.
     pub fn mode1_reset(&mut self, device: &mut Device) -> Result<(), Error> {
-        device.write(SMU_DEBUG_RESPONSE, 0)?;
-        device.write(SMU_DEBUG_ARGUMENT, 0)?;
-        device.write(SMU_DEBUG_MESSAGE, MODE1_RESET)?;
+        self.post(device, Message::Mode1Reset, 0)?;
         device.bus().pause(RESET_TIME);
-        *self = Self::default();
+        let what = Message::Mode1Reset.name();
+        let is_there = |response| response != 0;
+        // Either way the unit begins anew.
+        let _ = device.wait_until(what, mp::SMU_RESPONSE, RESET_ANSWER_LIMIT, is_there);
+        *self = Self::new(self.block);
         Ok(())
+    }
+
+    fn send(&mut self, device: &mut Device, message: Message, argument: u32) -> Result<u32, Error> {
+        self.send_within(device, message, argument, LIMIT)
+    }
+
+    /// Sends a message and waits for the response: its result.
+    fn send_within(
+        &mut self,
+        device: &mut Device,
+        message: Message,
+        argument: u32,
+        limit: Duration,
+    ) -> Result<u32, Error> {
+        self.post(device, message, argument)?;
+        let command = message.name();
+        let is_there = |response| response != 0;
+        let status = device.wait_until(command, mp::SMU_RESPONSE, limit, is_there)?;
+        self.is_behind = false;
+        if status != OK {
+            let known = MEANINGS.iter().find(|(code, _)| *code == status);
+            return Err(Error::Refused {
+                by: "SMU",
+                command,
+                status,
+                meaning: known.map_or("no response that is known", |(_, meaning)| meaning),
+            });
+        }
+        device.read(mp::SMU_ARGUMENT)
+    }
+
+    /// Sends a message, after the response to the one before (`__smu_cmn_poll_stat`).
+    fn post(&mut self, device: &mut Device, message: Message, argument: u32) -> Result<(), Error> {
+        if self.is_behind {
+            let what = "response to the message before";
+            device.wait_until(what, mp::SMU_RESPONSE, LIMIT, |response| response != 0)?;
+        }
+        self.is_behind = true;
+        device.write_all(&[
+            (mp::SMU_RESPONSE, 0),
+            (mp::SMU_ARGUMENT, argument),
+            (mp::SMU_MESSAGE, message as u32),
+        ])
     }
 }
