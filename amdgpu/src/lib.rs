@@ -15,21 +15,33 @@ extern crate std;
 
 mod address;
 pub mod asic;
+mod bring_up;
 mod bus;
 mod device;
 pub mod discovery;
 mod error;
+pub mod gating;
+mod gpu;
 pub mod hub;
 pub mod ih;
 pub mod layout;
+pub mod mec;
 pub mod memory;
+pub mod nbio;
+pub mod pci;
+pub mod psp;
 pub mod queue;
+pub mod report;
+pub mod sdma_engine;
 pub mod smu;
 #[cfg(test)]
 mod testing;
 
 pub use address::{BusAddr, GpuVa, McAddr, VramAddr};
+pub use bring_up::{Found, Log, StepReport};
 pub use bus::{Bar, Bus, HostBuffer, HostRange};
 pub use device::{Access, Device};
 pub use error::Error;
+pub use gpu::{Configuration, Failure, Gpu, Health, Identity, Recovery};
 pub use memory::Memory;
+pub use report::Report;
