@@ -10,5 +10,6 @@ pub mod guest;
 pub mod hosted;
 pub mod http;
 pub mod oracles;
-pub mod random;
 pub mod random_model;
+
+pub use shader_cases::random;

@@ -17,8 +17,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use shader_cases::Buffer;
 
-use crate::device::Buffer;
 use crate::machine::Machine;
 use crate::random_programs::{INPUT_WORDS, Program, WORDS};
 use crate::vulkan::{self, Vulkan};

@@ -5,9 +5,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use gfx1100_interpreter::{self as interpreter, Mode, Program, Regions, Report, Strictness};
+use shader_cases::{Buffer, Device, Error, Launch, Outputs};
 use shader_compiler::{CodeObject, Options};
-
-use crate::device::{Buffer, Device, Launch, Outputs};
 
 /// Where the argument segment lies.
 pub(crate) const ARGUMENTS: u64 = 1 << 32;
@@ -147,13 +146,9 @@ impl Device for Machine {
         "our machine code, interpreted".to_string()
     }
 
-    fn runs(&self, _: &Launch) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn run(&self, launch: &Launch) -> Result<Outputs> {
-        let (outputs, _) = self.execute(launch)?;
-        Ok(outputs)
+    fn run(&mut self, launch: &Launch) -> shader_cases::Result<Outputs> {
+        let ran = self.execute(launch);
+        ran.map(|(outputs, _)| outputs).map_err(Error::new)
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use shader_cases::{Buffer, Device, Error, Launch, Outputs};
 use wgpu::util::DeviceExt;
 
 use crate::deadline::within;
-use crate::device::{Buffer, Device, Launch, Outputs};
 
 /// Where Debian puts the description of Mesa's software Vulkan.
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
@@ -218,12 +218,12 @@ impl Device for Vulkan {
         format!("{}, subgroups of {}", self.name, self.subgroup)
     }
 
-    fn runs(&self, launch: &Launch) -> Result<bool> {
+    fn runs(&self, launch: &Launch) -> shader_cases::Result<bool> {
         let needs_tiles = launch.source()?.contains("enable wgpu_cooperative_matrix;");
         Ok(self.tiles || !needs_tiles)
     }
 
-    fn run(&self, launch: &Launch) -> Result<Outputs> {
+    fn run(&mut self, launch: &Launch) -> shader_cases::Result<Outputs> {
         let variant = launch.variant()?;
         let source = launch.source()?;
         let mut constants = variant.overrides.to_vec();
@@ -251,6 +251,7 @@ impl Device for Vulkan {
             },
         )
         .context(variant.file)
+        .map_err(Error::new)
     }
 }
 

@@ -7,5 +7,5 @@ use gpu_tests::llvm::Llvm;
 
 #[test]
 fn kernels_by_llvm() -> Result<()> {
-    cases::run_all(&Llvm::default(), 20_261_120)
+    cases::run_all(&mut Llvm::default(), 20_261_120)
 }

@@ -6,5 +6,5 @@ use gpu_tests::machine::Machine;
 
 #[test]
 fn kernels_interpreted() -> Result<()> {
-    cases::run_all(&Machine::default(), 20_261_120)
+    cases::run_all(&mut Machine::default(), 20_261_120)
 }

@@ -6,5 +6,5 @@ use gpu_tests::vulkan::Vulkan;
 
 #[test]
 fn kernels_on_vulkan() -> Result<()> {
-    cases::run_all(&Vulkan::new()?, 20_261_120)
+    cases::run_all(&mut Vulkan::new()?, 20_261_120)
 }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use gfx1100_interpreter::{Launch as Dispatch, Mode, Report, Rule, Strictness};
+use shader_cases::{Buffer, Device, Error, Launch, Outputs};
 
 use super::{Argument, Compiled, compile_variant};
-use crate::device::{Buffer, Device, Launch, Outputs};
 use crate::machine::{ARGUMENTS, address, dispatch};
 
 /// Bytes of a kernel descriptor.
@@ -74,13 +74,9 @@ impl Device for Llvm {
         "LLVM's machine code, interpreted".to_string()
     }
 
-    fn runs(&self, _: &Launch) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn run(&self, launch: &Launch) -> Result<Outputs> {
-        let (outputs, _) = self.execute(launch)?;
-        Ok(outputs)
+    fn run(&mut self, launch: &Launch) -> shader_cases::Result<Outputs> {
+        let ran = self.execute(launch);
+        ran.map(|(outputs, _)| outputs).map_err(Error::new)
     }
 }
 

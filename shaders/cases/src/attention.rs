@@ -1,33 +1,50 @@
 //! Attention: of single tokens over splits of their contexts, and the sum over the splits.
 
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use cpu_fallback::reference;
 use half::f16;
 
-use super::elementwise::Output;
-use super::rope::{BLOCK, NOBODY, places};
-use super::{Case, EPS, Inputs, Near, TINY, compare, exact};
-use crate::device::Launch;
+use crate::elementwise::Output;
+use crate::rope::{BLOCK, NOBODY, places};
+use crate::{Case, EPS, Inputs, Launch, Near, Recipes, Size, TINY, compare, exact};
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+pub(crate) fn add(recipes: &mut Recipes) {
     for head in [64, 128] {
         for group in [1, 2, 4, 8] {
+            let kernel = named(&format!("attention_decode_{head}_{group}"));
             for (kv_heads, ratio) in [(1, group), (2, group.max(2) - 1)] {
-                cases.push(decode(inputs, head, group, kv_heads, ratio));
+                recipes.push(kernel, Size::of_shape(kv_heads - 1), move |inputs| {
+                    decode(inputs, kernel, head, kv_heads, ratio)
+                });
             }
         }
         for (output, name) in Output::ALL.into_iter().zip(["f32", "f16", "q8"]) {
-            for (heads, splits) in [(1, 1), (3, 21), (8, 40)] {
-                cases.push(reduce(inputs, output, name, head, heads, splits));
+            let kernel = named(&format!("attention_reduce_{head}_{name}"));
+            for (shape, (heads, splits)) in [(1, 1), (3, 21), (8, 40)].into_iter().enumerate() {
+                recipes.push(kernel, Size::of_shape(shape), move |inputs| {
+                    reduce(inputs, kernel, output, head, heads, splits)
+                });
             }
         }
     }
 }
 
+/// The name of a kernel as the table has it, which lives as long as the program.
+fn named(name: &str) -> &'static str {
+    let found = shaders::variant(name);
+    found
+        .expect("the table has every head, group and output that is tested")
+        .name
+}
+
 /// A paged cache of random numbers for one layer, and the block tables of some sequences in it.
-pub(super) struct Cache {
-    pub(super) keys: Vec<f16>,
-    pub(super) values: Vec<f16>,
-    pub(super) tables: Vec<u32>,
+pub(crate) struct Cache {
+    pub(crate) keys: Vec<f16>,
+    pub(crate) values: Vec<f16>,
+    pub(crate) tables: Vec<u32>,
     kv_heads: usize,
     head: usize,
 }
@@ -35,7 +52,7 @@ pub(super) struct Cache {
 impl Cache {
     /// Tables for sequences of so many positions, one after the other; blocks are handed out in a mixed order. Places that
     /// no position has hold large numbers, which must not be seen.
-    pub(super) fn new(
+    pub(crate) fn new(
         inputs: &mut Inputs,
         lengths: &[usize],
         kv_heads: usize,
@@ -80,11 +97,11 @@ impl Cache {
     }
 
     /// Keys and values of a head at positions of the sequence whose table begins at `table`, `[position][element]`.
-    pub(super) fn rows(
+    pub(crate) fn rows(
         &self,
         table: usize,
         kv_head: usize,
-        positions: std::ops::Range<usize>,
+        positions: core::ops::Range<usize>,
     ) -> (Vec<f64>, Vec<f64>) {
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for position in positions {
@@ -100,7 +117,7 @@ impl Cache {
 }
 
 /// How far a score may be off: a chain of one rounding for each element, relative to the magnitudes.
-pub(super) fn score_bounds(query: &[f64], keys: &[f64]) -> f64 {
+pub(crate) fn score_bounds(query: &[f64], keys: &[f64]) -> f64 {
     let magnitude =
         |key: &[f64]| -> f64 { query.iter().zip(key).map(|(q, k)| (q * k).abs()).sum() };
     let largest = keys.chunks(query.len()).map(magnitude).fold(0.0, f64::max);
@@ -109,18 +126,19 @@ pub(super) fn score_bounds(query: &[f64], keys: &[f64]) -> f64 {
 
 /// How far 2^-gap may be off, relative, if its exponent may be off by `doubt`: that, the rounding of the subtraction, and 3 + 2
 /// gap units in the last place (Vulkan).
-pub(super) fn exp2_bound(gap: f64, doubt: f64) -> f64 {
-    ((doubt + gap * EPS) * std::f64::consts::LN_2).exp_m1() + (3.0 + 2.0 * gap) * 2.0 * EPS
+pub(crate) fn exp2_bound(gap: f64, doubt: f64) -> f64 {
+    libm::expm1((doubt + gap * EPS) * core::f64::consts::LN_2) + (3.0 + 2.0 * gap) * 2.0 * EPS
 }
 
 /// Bounds: a score is a chain of HEAD roundings; a weight depends on two scores, its own and the largest; a sum of at most HEAD
 /// weighted values has as many roundings again.
-fn decode(inputs: &mut Inputs, head: usize, group: usize, kv_heads: usize, ratio: usize) -> Case {
-    let kernel = shaders::VARIANTS
-        .iter()
-        .find(|v| v.name == format!("attention_decode_{head}_{group}"))
-        .expect("the table has every head and group that is tested")
-        .name;
+fn decode(
+    inputs: &mut Inputs,
+    kernel: &'static str,
+    head: usize,
+    kv_heads: usize,
+    ratio: usize,
+) -> Case {
     let lengths = [1, head, 2 * head + 37];
     let cache = Cache::new(inputs, &lengths, kv_heads, head);
     let heads = kv_heads * ratio;
@@ -131,7 +149,7 @@ fn decode(inputs: &mut Inputs, head: usize, group: usize, kv_heads: usize, ratio
         rows.push((length as u32 - 1, table as u32));
         table += length.div_ceil(BLOCK);
     }
-    let scale = std::f32::consts::LOG2_E / (head as f32).sqrt();
+    let scale = core::f32::consts::LOG2_E / libm::sqrtf(head as f32);
     let queries: Vec<_> = inputs
         .floats(rows.len() * heads * head, 3.0)
         .into_iter()
@@ -207,17 +225,12 @@ fn decode(inputs: &mut Inputs, head: usize, group: usize, kv_heads: usize, ratio
 /// part, of which all exponents add up to its gap; products and sums have a rounding each.
 fn reduce(
     inputs: &mut Inputs,
+    kernel: &'static str,
     output: Output,
-    name: &str,
     head: usize,
     heads: usize,
     splits: usize,
 ) -> Case {
-    let kernel = shaders::VARIANTS
-        .iter()
-        .find(|v| v.name == format!("attention_reduce_{head}_{name}"))
-        .expect("the table has every head and output that is tested")
-        .name;
     let positions = [0, 1, head * (splits - 1) + 1, head * splits];
     let places = positions.len() * heads * splits;
     let partials = inputs.floats(places * head, 9.0);
@@ -248,7 +261,7 @@ fn reduce(
                 .fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = used
                 .clone()
-                .map(|s| (of(s).0 - largest).exp2() * of(s).1)
+                .map(|s| libm::exp2(of(s).0 - largest) * of(s).1)
                 .sum();
             let steps = splits as f64 / 8.0 + 2.0;
             let relative =
@@ -256,7 +269,7 @@ fn reduce(
             for d in 0..head {
                 let (mut sum, mut size) = (0.0, 0.0);
                 for s in used.clone() {
-                    let term = (of(s).0 - largest).exp2() * f64::from(partials[s * head + d]);
+                    let term = libm::exp2(of(s).0 - largest) * f64::from(partials[s * head + d]);
                     sum += term;
                     size += term.abs();
                 }

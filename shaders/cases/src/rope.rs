@@ -1,18 +1,22 @@
 //! Rotation, and the way into the paged cache.
 
-use anyhow::ensure;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use cpu_fallback::reference;
 use half::f16;
 
-use super::{Case, EPS, EPS_F16, Inputs, Near, TINY, TINY_F16, compare, exact};
-use crate::device::Launch;
+use crate::{
+    Case, EPS, EPS_F16, Inputs, Launch, Near, Recipes, Size, TINY, TINY_F16, compare, ensure, exact,
+};
 
 /// Positions of a block.
-pub(super) const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 /// Position of a row that is no token.
-pub(super) const NOBODY: u32 = u32::MAX;
+pub(crate) const NOBODY: u32 = u32::MAX;
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+pub(crate) fn add(recipes: &mut Recipes) {
     let kernels = [
         ("rope_64", 64, false),
         ("rope_64_neox", 64, true),
@@ -20,14 +24,16 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
         ("rope_128_neox", 128, true),
     ];
     for (kernel, head, halves) in kernels {
-        for (heads, kv_heads) in [(1, 1), (4, 1), (8, 2)] {
-            cases.push(case(inputs, kernel, head, halves, heads, kv_heads));
+        for (number, (heads, kv_heads)) in [(1, 1), (4, 1), (8, 2)].into_iter().enumerate() {
+            recipes.push(kernel, Size::of_shape(number), move |inputs| {
+                case(inputs, kernel, head, halves, heads, kv_heads)
+            });
         }
     }
 }
 
 /// Where element `d` of position `slot` of a block lies in the cache, for one head: among keys, and among values.
-pub(super) fn places(slot: usize, d: usize) -> (usize, usize) {
+pub(crate) fn places(slot: usize, d: usize) -> (usize, usize) {
     (d / 8 * 128 + slot * 8 + d % 8, d * BLOCK + slot)
 }
 
@@ -42,7 +48,7 @@ fn case(
 ) -> Case {
     let all = heads + 2 * kv_heads;
     let stride = all * head + 5;
-    let scale = std::f32::consts::LOG2_E / (head as f32).sqrt();
+    let scale = core::f32::consts::LOG2_E / libm::sqrtf(head as f32);
     // Two sequences of tables of four blocks among 9, and a row that is no token.
     let tables = [3u32, 7, 0, 5, 8, 2, 6, 1];
     let rows = [(17u32, 0u32), (NOBODY, 0), (63, 4), (18, 0), (0, 4)];
@@ -51,7 +57,7 @@ fn case(
     let turns: Vec<(f32, f32)> = (0..64 * head / 2)
         .map(|_| {
             let angle = inputs.unit() * 3.2;
-            (angle.cos(), angle.sin())
+            (libm::cosf(angle), libm::sinf(angle))
         })
         .collect();
     let cache = vec![f16::from_f32(0.125); 9 * kv_heads * head * BLOCK];
@@ -121,7 +127,11 @@ fn case(
         format!("{heads} heads, {kv_heads} kv"),
         launch,
         move |outputs| {
-            ensure!(outputs.0.len() == 3);
+            ensure!(
+                outputs.0.len() == 3,
+                "{} buffers written instead of 3",
+                outputs.0.len()
+            );
             compare("queries", &outputs.get::<f32>(4)?, &queries)?;
             compare("keys", &outputs.get::<f16>(5)?, &keys)?;
             compare("values", &outputs.get::<f16>(6)?, &values)

@@ -1,13 +1,16 @@
 //! Products of weights with few tokens.
 
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use cpu_fallback::reference;
 use half::f16;
 use shaders::layout::{PLANES, Weights};
 
-use super::{Case, EPS, Inputs, Near, compare, exact};
-use crate::device::Launch;
+use crate::{Case, EPS, Inputs, Launch, Near, Recipes, Size, compare, exact};
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+pub(crate) fn add(recipes: &mut Recipes) {
     let types = [
         (Weights::F16, "matvec_f16"),
         (Weights::Q8_0, "matvec_q8_0"),
@@ -26,7 +29,7 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
                 (1, 4096, 0, false),
                 (1, 5632, 0, false),
             ];
-            for (rows, columns, more, add) in shapes {
+            for (number, (rows, columns, more, add)) in shapes.into_iter().enumerate() {
                 let tokens = width as usize + more;
                 let shape = Shape {
                     rows,
@@ -35,7 +38,9 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
                     width: width as usize,
                     add,
                 };
-                cases.push(case(inputs, variant.name, weights, &shape));
+                recipes.push(variant.name, Size::of_shape(number), move |inputs| {
+                    case(inputs, variant.name, weights, &shape)
+                });
             }
             if variant.name.ends_with("_1") && matches!(weights, Weights::Q8_0 | Weights::Q4_0) {
                 let shape = Shape {
@@ -45,7 +50,9 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
                     width: 1,
                     add: false,
                 };
-                cases.push(case(inputs, variant.name, weights, &shape));
+                recipes.push(variant.name, Size::Every, move |inputs| {
+                    case(inputs, variant.name, weights, &shape)
+                });
             }
         }
     }
@@ -61,7 +68,7 @@ struct Shape {
 }
 
 /// The rows of a random matrix, as GGUF's blocks, with elements of about the size of 0.1.
-pub(super) fn random_rows(inputs: &mut Inputs, weights: Weights, elements: usize) -> Vec<u8> {
+pub(crate) fn random_rows(inputs: &mut Inputs, weights: Weights, elements: usize) -> Vec<u8> {
     let (block, bytes) = weights.block();
     (0..elements / block)
         .flat_map(|_| match weights {
@@ -89,7 +96,7 @@ pub(super) fn random_rows(inputs: &mut Inputs, weights: Weights, elements: usize
 }
 
 /// The planes of a matrix.
-pub(super) fn planes(weights: Weights, rows: &[u8], columns: usize) -> [Vec<u8>; PLANES] {
+pub(crate) fn planes(weights: Weights, rows: &[u8], columns: usize) -> [Vec<u8>; PLANES] {
     let (elements, bytes) = weights.block();
     let mut planes: [Vec<u8>; PLANES] = Default::default();
     for row in rows.chunks(columns / elements * bytes) {
@@ -104,7 +111,7 @@ pub(super) fn planes(weights: Weights, rows: &[u8], columns: usize) -> [Vec<u8>;
 }
 
 /// The elements of a matrix, exactly.
-pub(super) fn elements(weights: Weights, rows: &[u8]) -> Vec<f64> {
+pub(crate) fn elements(weights: Weights, rows: &[u8]) -> Vec<f64> {
     match weights {
         Weights::F32 => reference::f32(rows),
         Weights::F16 => reference::f16(rows),
@@ -217,7 +224,7 @@ fn case(inputs: &mut Inputs, kernel: &'static str, weights: Weights, shape: &Sha
 }
 
 /// The buffers are as large as the table of products says.
-pub(super) fn assert_sizes(launch: &Launch, expected: &[Option<shaders::ProductBuffer>]) {
+pub(crate) fn assert_sizes(launch: &Launch, expected: &[Option<shaders::ProductBuffer>]) {
     let mut found: Vec<_> = launch
         .buffers
         .iter()
@@ -234,7 +241,7 @@ pub(super) fn assert_sizes(launch: &Launch, expected: &[Option<shaders::ProductB
 }
 
 /// At least the magnitudes that roundings are relative to: for Q4_K, where an element is a difference, the sum of both terms.
-pub(super) fn magnitudes(weights: Weights, rows: &[u8]) -> Vec<f64> {
+pub(crate) fn magnitudes(weights: Weights, rows: &[u8]) -> Vec<f64> {
     if weights != Weights::Q4K {
         return elements(weights, rows).iter().map(|w| w.abs()).collect();
     }

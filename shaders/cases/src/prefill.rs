@@ -1,16 +1,19 @@
 //! Attention of several tokens of a prompt, and products with many tokens.
 
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use cpu_fallback::reference;
 use half::f16;
 use shaders::layout::Weights;
 
-use super::attention::{Cache, exp2_bound, score_bounds};
-use super::matvec::{assert_sizes, elements, magnitudes, planes, random_rows};
-use super::rope::BLOCK;
-use super::{Case, EPS, EPS_F16, Inputs, Near, TINY_F16, compare, exact};
-use crate::device::Launch;
+use crate::attention::{Cache, exp2_bound, score_bounds};
+use crate::matvec::{assert_sizes, elements, magnitudes, planes, random_rows};
+use crate::rope::BLOCK;
+use crate::{Case, EPS, EPS_F16, Inputs, Launch, Near, Recipes, Size, TINY_F16, compare, exact};
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+pub(crate) fn add(recipes: &mut Recipes) {
     for (kernel, head, rows) in [
         ("attention_prefill_64", 64, 16),
         ("attention_prefill_128", 128, 16),
@@ -18,7 +21,9 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
         ("attention_tiles_128", 128, 64),
     ] {
         for (kv_heads, ratio) in [(1, 1), (2, 4)] {
-            cases.push(attention(inputs, kernel, head, rows, kv_heads, ratio));
+            recipes.push(kernel, Size::of_shape(kv_heads - 1), move |inputs| {
+                attention(inputs, kernel, head, rows, kv_heads, ratio)
+            });
         }
     }
     let types = [
@@ -34,23 +39,21 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
             .filter(|v| v.name.starts_with(name));
         for variant in kernels {
             // Rows, columns, granules of tokens, and whether the product is added.
-            let mut shapes = vec![(128, 256, 1, false), (208, 1280, 2, true)];
+            let mut shapes = vec![
+                (16, 256, 1, true),
+                (128, 256, 1, false),
+                (208, 1280, 2, true),
+            ];
             if variant.name.ends_with("_32") {
                 shapes.extend([(48, 256, 4, true), (16, 256, 7, false)]);
             }
-            for (rows, columns, granules, add) in shapes {
-                cases.push(product(
-                    inputs,
-                    variant.name,
-                    weights,
-                    rows,
-                    columns,
-                    granules,
-                    add,
-                ));
-            }
             if matches!(weights, Weights::Q8_0 | Weights::Q4_0 | Weights::F16) {
-                cases.push(product(inputs, variant.name, weights, 16, 96, 3, false));
+                shapes.push((16, 96, 3, false));
+            }
+            for (number, shape) in shapes.into_iter().enumerate() {
+                recipes.push(variant.name, Size::of_shape(number), move |inputs| {
+                    product(inputs, variant.name, weights, shape)
+                });
             }
         }
     }
@@ -80,7 +83,7 @@ fn attention(
     rows.extend((2 * head - 3..2 * head + 9).map(|position| (1, position)));
     let parts = [0, most, most, 5, most + 5, 12].map(|number| number as u32);
     let heads = kv_heads * ratio;
-    let scale = std::f32::consts::LOG2_E / (head as f32).sqrt();
+    let scale = core::f32::consts::LOG2_E / libm::sqrtf(head as f32);
     let queries: Vec<_> = inputs
         .floats(rows.len() * heads * head, 3.0)
         .into_iter()
@@ -165,10 +168,7 @@ fn product(
     inputs: &mut Inputs,
     kernel: &'static str,
     weights: Weights,
-    rows: usize,
-    columns: usize,
-    granules: usize,
-    add: bool,
+    (rows, columns, granules, add): (usize, usize, usize, bool),
 ) -> Case {
     let table = shaders::variant(kernel).and_then(shaders::Product::of);
     let table = table.expect("the kernel is a product");

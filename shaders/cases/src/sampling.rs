@@ -1,25 +1,37 @@
 //! From logits to tokens.
 
-use anyhow::ensure;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use cpu_fallback::reference::sampling::{Choice, kept, penalised, ranking};
 
-use super::{Case, EPS, Inputs, Near, compare};
-use crate::device::Launch;
+use crate::{Case, EPS, Inputs, Launch, Near, Recipes, Size, compare, ensure, same};
 
 /// What stands for no token.
 const NOBODY: u32 = u32::MAX;
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
-    for vocabulary in [33, 1000, 32_000] {
-        cases.push(argmax(inputs, vocabulary));
-        for kind in [Logits::Model, Logits::Ties, Logits::Flat] {
-            cases.push(sample(inputs, vocabulary, kind));
+pub(crate) fn add(recipes: &mut Recipes) {
+    for (number, vocabulary) in [1000, 33, 32_000].into_iter().enumerate() {
+        let size = Size::of_shape(number);
+        recipes.push("argmax", size, move |inputs| argmax(inputs, vocabulary));
+        let kinds = [
+            (Logits::Model, size),
+            (Logits::Ties, Size::Every),
+            (Logits::Flat, Size::Every),
+        ];
+        for (kind, size) in kinds {
+            recipes.push("sample", size, move |inputs| {
+                sample(inputs, vocabulary, kind)
+            });
         }
     }
-    cases.push(sample(inputs, 128_256, Logits::Model));
-    cases.push(bias(inputs));
-    cases.push(penalties(inputs));
-    cases.push(count_tokens(inputs));
+    recipes.push("sample", Size::Every, |inputs| {
+        sample(inputs, 128_256, Logits::Model)
+    });
+    recipes.push("bias", Size::Small, bias);
+    recipes.push("penalties", Size::Small, penalties);
+    recipes.push("count_tokens", Size::Small, count_tokens);
 }
 
 /// Rows with equals, with nothing, and with numbers that are none.
@@ -74,9 +86,7 @@ fn argmax(inputs: &mut Inputs, vocabulary: usize) -> Case {
         .read(0, &rows.concat())
         .write(1, &vec![7u32; rows.len()]);
     Case::new(vocabulary, launch, move |outputs| {
-        let found = outputs.get::<u32>(1)?;
-        ensure!(found == expected, "{found:?} instead of {expected:?}");
-        Ok(())
+        same("tokens", &outputs.get::<u32>(1)?, &expected)
     })
 }
 
@@ -121,8 +131,8 @@ fn sample(inputs: &mut Inputs, vocabulary: usize, kind: Logits) -> Case {
     let mut logits = inputs.floats(choices.len() * stride, largest);
     for logit in &mut logits {
         match kind {
-            Logits::Model => *logit += logit.powi(3) / 64.0,
-            Logits::Ties => *logit = (*logit * 2.0).round() / 2.0,
+            Logits::Model => *logit += *logit * *logit * *logit / 64.0,
+            Logits::Ties => *logit = libm::roundf(*logit * 2.0) / 2.0,
             Logits::Flat => *logit = 1.5,
         }
     }
@@ -170,7 +180,7 @@ fn sample(inputs: &mut Inputs, vocabulary: usize, kind: Logits) -> Case {
         for (row, (found, allowed)) in found.iter().zip(&allowed).enumerate() {
             ensure!(
                 allowed.contains(found),
-                "row {row}: {found} is none of {allowed:?}"
+                "tokens[{row}] is {found}, none of {allowed:?}"
             );
         }
         Ok(())
@@ -233,8 +243,7 @@ fn bias(inputs: &mut Inputs) -> Case {
         expected[row * vocabulary + token] += value;
     }
     Case::new(vocabulary, launch, move |outputs| {
-        ensure!(outputs.get::<f32>(0)? == expected);
-        Ok(())
+        same("logits", &outputs.get::<f32>(0)?, &expected)
     })
 }
 
@@ -292,7 +301,7 @@ fn penalties(inputs: &mut Inputs) -> Case {
         }
     }
     Case::new(vocabulary, launch, move |outputs| {
-        ensure!(outputs.get::<u32>(3)? == counts, "the counts changed");
+        same("counts", &outputs.get::<u32>(3)?, &counts)?;
         compare("logits", &outputs.get::<f32>(0)?, &expected)
     })
 }
@@ -320,7 +329,6 @@ fn count_tokens(inputs: &mut Inputs) -> Case {
         }
     }
     Case::new(vocabulary, launch, move |outputs| {
-        ensure!(outputs.get::<u32>(3)? == expected);
-        Ok(())
+        same("counts", &outputs.get::<u32>(3)?, &expected)
     })
 }

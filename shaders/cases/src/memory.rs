@@ -1,13 +1,15 @@
 //! Kernels that move more than they compute: embedding, residual add, cache blocks.
 
-use anyhow::ensure;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use shaders::layout::Weights;
 
-use super::matvec::{elements, magnitudes, planes, random_rows};
-use super::{Case, EPS, Inputs, Near, TINY, compare};
-use crate::device::Launch;
+use crate::matvec::{elements, magnitudes, planes, random_rows};
+use crate::{Case, EPS, Inputs, Launch, Near, Recipes, Size, TINY, compare, same};
 
-pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
+pub(crate) fn add(recipes: &mut Recipes) {
     let kernels = [
         "embedding_f32",
         "embedding_f16",
@@ -17,8 +19,11 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
         "embedding_q6_k",
     ];
     for (weights, kernel) in Weights::ALL.into_iter().zip(kernels) {
-        for (rows, columns) in [(40, 256), (3, 1280), (5, 2816)] {
-            cases.push(embedding(inputs, kernel, weights, rows, columns));
+        let shapes = [(3, 1280), (40, 256), (5, 2816)];
+        for (number, (rows, columns)) in shapes.into_iter().enumerate() {
+            recipes.push(kernel, Size::of_shape(number), move |inputs| {
+                embedding(inputs, kernel, weights, rows, columns)
+            });
         }
     }
     for weights in [Weights::Q8_0, Weights::Q4_0] {
@@ -27,14 +32,26 @@ pub(super) fn add(inputs: &mut Inputs, cases: &mut Vec<Case>) {
         } else {
             "embedding_q4_0"
         };
-        cases.push(embedding(inputs, kernel, weights, 5, 96));
+        recipes.push(kernel, Size::Every, move |inputs| {
+            embedding(inputs, kernel, weights, 5, 96)
+        });
     }
-    for vectors in [1, 255, 256, 1027] {
-        cases.push(residual_add(inputs, vectors));
-        cases.push(block_clear(inputs, vectors));
-        cases.push(block_copy(inputs, vectors));
+    let kernels: [(_, Move); 3] = [
+        ("add", residual_add),
+        ("block_clear", block_clear),
+        ("block_copy", block_copy),
+    ];
+    for (kernel, make) in kernels {
+        for (number, vectors) in [255, 1, 256, 1027].into_iter().enumerate() {
+            recipes.push(kernel, Size::of_shape(number), move |inputs| {
+                make(inputs, vectors)
+            });
+        }
     }
 }
+
+/// A kernel that moves so many vectors of 16 bytes.
+type Move = fn(&mut Inputs, usize) -> Case;
 
 /// Bound: an element is a product of at most four factors less another of three.
 fn embedding(
@@ -101,8 +118,7 @@ fn residual_add(inputs: &mut Inputs, vectors: usize) -> Case {
         *x += delta;
     }
     Case::new(vectors, launch, move |outputs| {
-        ensure!(outputs.get::<f32>(0)? == expected);
-        Ok(())
+        same("x", &outputs.get::<f32>(0)?, &expected)
     })
 }
 
@@ -122,8 +138,7 @@ fn block_clear(inputs: &mut Inputs, vectors: usize) -> Case {
         expected[block as usize * bytes..][..bytes].fill(0);
     }
     Case::new(vectors, launch, move |outputs| {
-        ensure!(outputs.get::<u8>(0)? == expected);
-        Ok(())
+        same("cache", &outputs.get::<u8>(0)?, &expected)
     })
 }
 
@@ -142,7 +157,6 @@ fn block_copy(inputs: &mut Inputs, vectors: usize) -> Case {
         expected.copy_within(from..from + bytes, to as usize * bytes);
     }
     Case::new(vectors, launch, move |outputs| {
-        ensure!(outputs.get::<u8>(0)? == expected);
-        Ok(())
+        same("cache", &outputs.get::<u8>(0)?, &expected)
     })
 }
