@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::image::{self, BootFiles};
+use crate::image::{self, BootFiles, Content};
 use crate::options::{Accelerator, Disk, Nic, Options};
 use crate::{kernel, setup};
 
@@ -55,6 +55,8 @@ pub struct Configuration {
     pub options: Options,
     /// The disk's content.
     pub disk: DiskContent,
+    /// An archive for the firmware partition, if the disk is to have one.
+    pub firmware: Option<Vec<u8>>,
     /// Whether there is a network card.
     pub network: bool,
     /// Arguments for QEMU after all others.
@@ -70,6 +72,7 @@ impl Configuration {
         Self {
             options,
             disk: DiskContent::Model(model),
+            firmware: None,
             network: true,
             extra: Vec::new(),
         }
@@ -406,9 +409,15 @@ fn attach_kernel_and_disks(
         }
         DiskContent::Absent => None,
     };
-    if model.is_some() || boot.is_some() {
+    let firmware = configuration.firmware.as_deref();
+    if model.is_some() || boot.is_some() || firmware.is_some() {
         let disk = folder.join("disk.img");
-        image::write(&disk, model, boot.as_ref())?;
+        let content = Content {
+            model,
+            firmware,
+            boot: boot.as_ref(),
+        };
+        image::write(&disk, content)?;
         attach_disk(command, "boot", &disk, options.disk);
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Disk images: a GPT with the model's partition, and, where the machine boots from the disk, an EFI system partition with
-//! Limine and the kernel.
+//! Disk images: a GPT with partitions of the model and of AMD's firmware, and, where the machine boots from the disk, an EFI
+//! system partition with Limine and the kernel.
 //!
 //! Layout, type GUIDs and names are described in `ARCHITECTURE.md`; the kernel's `disk` module reads what is written here.
 
@@ -19,6 +19,12 @@ pub const MODEL_TYPE: &str = "9D3F5A52-1F0C-4A7E-8C57-494E4645524E";
 /// Partition name of a model.
 pub const MODEL_NAME: &str = "infernel-model";
 
+/// Partition type of AMD's firmware: an archive as `firmware_loader::archive` reads it.
+pub const FIRMWARE_TYPE: &str = "4C7B6E1D-93A5-4F20-B1D6-494E4645524E";
+
+/// Partition name of AMD's firmware.
+pub const FIRMWARE_NAME: &str = "infernel-firmware";
+
 const SECTOR: u64 = 512;
 /// Partitions start on this boundary, in sectors: 1 MiB, so that large reads stay aligned on any disk.
 const ALIGNMENT: u64 = 2048;
@@ -37,74 +43,126 @@ pub struct BootFiles {
     pub command_line: String,
 }
 
+/// What a disk holds; what it lacks is none.
+#[derive(Clone, Copy, Default)]
+pub struct Content<'a> {
+    /// A GGUF file.
+    pub model: Option<&'a Path>,
+    /// An archive of firmware files.
+    pub firmware: Option<&'a [u8]>,
+    /// What boots from it.
+    pub boot: Option<&'a BootFiles>,
+}
+
+/// What a partition is filled with.
+enum Source<'a> {
+    Boot(&'a BootFiles),
+    Model(File),
+    Firmware(&'a [u8]),
+}
+
+/// A partition to be.
+struct Part<'a> {
+    name: &'static str,
+    bytes: u64,
+    kind: Type,
+    source: Source<'a>,
+}
+
+/// A partition type of our own.
+fn own_type(guid: &str) -> Result<Type> {
+    Ok(Type {
+        guid: guid.parse()?,
+        os: OperatingSystem::None,
+    })
+}
+
+/// The partitions of a disk, in order.
+fn parts<'a>(content: Content<'a>) -> Result<Vec<Part<'a>>> {
+    let mut parts = Vec::new();
+    if let Some(boot) = content.boot {
+        parts.push(Part {
+            name: "EFI system",
+            bytes: ESP_BYTES,
+            kind: EFI,
+            source: Source::Boot(boot),
+        });
+    }
+    if let Some(archive) = content.firmware {
+        parts.push(Part {
+            name: FIRMWARE_NAME,
+            bytes: archive.len() as u64,
+            kind: own_type(FIRMWARE_TYPE)?,
+            source: Source::Firmware(archive),
+        });
+    }
+    if let Some(path) = content.model {
+        let file = File::open(path)
+            .with_context(|| format!("cannot open the model {}", path.display()))?;
+        let bytes = file.metadata()?.len();
+        ensure!(bytes > 0, "the model {} is empty", path.display());
+        parts.push(Part {
+            name: MODEL_NAME,
+            bytes,
+            kind: own_type(MODEL_TYPE)?,
+            source: Source::Model(file),
+        });
+    }
+    Ok(parts)
+}
+
 /// Writes a disk image to `out`, replacing what is there.
 ///
 /// # Errors
 /// If a source cannot be read, the image cannot be written, or there is nothing to put on it.
-pub fn write(out: &Path, model: Option<&Path>, boot: Option<&BootFiles>) -> Result<()> {
+pub fn write(out: &Path, content: Content<'_>) -> Result<()> {
+    let parts = parts(content)?;
     ensure!(
-        model.is_some() || boot.is_some(),
-        "a disk image needs a model, a boot loader, or both"
+        !parts.is_empty(),
+        "a disk image needs a model, firmware, or a boot loader"
     );
-    let mut parts: Vec<(&str, u64, Type)> = Vec::new();
-    if boot.is_some() {
-        parts.push(("EFI system", ESP_BYTES, EFI));
-    }
-    let mut source = match model {
-        Some(path) => {
-            let file = File::open(path)
-                .with_context(|| format!("cannot open the model {}", path.display()))?;
-            let bytes = file.metadata()?.len();
-            ensure!(bytes > 0, "the model {} is empty", path.display());
-            parts.push((
-                MODEL_NAME,
-                bytes,
-                Type {
-                    guid: MODEL_TYPE.parse()?,
-                    os: OperatingSystem::None,
-                },
-            ));
-            Some(file)
-        }
-        None => None,
-    };
     let mut image = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
-        .open(out);
-    let image = image
-        .as_mut()
-        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", out.display()))?;
-    let starts = partition_table(image, &parts).context("cannot write the partition table")?;
-    for ((name, bytes, _), start) in parts.iter().zip(starts) {
-        let mut window = Window {
-            file: image,
-            start,
-            length: *bytes,
-            position: 0,
-        };
-        match (&mut source, boot) {
-            (Some(model), _) if *name == MODEL_NAME => {
-                window.file.seek(SeekFrom::Start(start))?;
-                let copied = io::copy(model, window.file).context("cannot copy the model")?;
+        .open(out)
+        .with_context(|| format!("cannot write {}", out.display()))?;
+    let starts = partition_table(&mut image, &parts).context("cannot write the partition table")?;
+    for (part, start) in parts.into_iter().zip(starts) {
+        image.seek(SeekFrom::Start(start))?;
+        match part.source {
+            Source::Model(mut model) => {
+                let copied = io::copy(&mut model, &mut image).context("cannot copy the model")?;
                 ensure!(
-                    copied == *bytes,
-                    "the model changed while it was copied: {copied} of {bytes} bytes"
+                    copied == part.bytes,
+                    "the model changed while it was copied: {copied} of {} bytes",
+                    part.bytes
                 );
             }
-            (_, Some(boot)) => system_partition(&mut window, boot)?,
-            _ => unreachable!("every partition has a source"),
+            Source::Firmware(archive) => {
+                image
+                    .write_all(archive)
+                    .context("cannot write the firmware")?;
+            }
+            Source::Boot(boot) => {
+                let mut window = Window {
+                    file: &mut image,
+                    start,
+                    length: part.bytes,
+                    position: 0,
+                };
+                system_partition(&mut window, boot)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Writes protective MBR and GPT for `parts` (name, bytes, type) and returns where each starts, in bytes.
-fn partition_table(image: &mut File, parts: &[(&str, u64, Type)]) -> Result<Vec<u64>> {
+/// Writes protective MBR and GPT for `parts` and returns where each starts, in bytes.
+fn partition_table(image: &mut File, parts: &[Part<'_>]) -> Result<Vec<u64>> {
     let sectors = |bytes: u64| bytes.div_ceil(SECTOR).next_multiple_of(ALIGNMENT);
-    let total = ALIGNMENT + parts.iter().map(|part| sectors(part.1)).sum::<u64>() + TABLE;
+    let total = ALIGNMENT + parts.iter().map(|part| sectors(part.bytes)).sum::<u64>() + TABLE;
     image.set_len(total * SECTOR)?;
     let mbr_sectors = u32::try_from(total - 1).unwrap_or(u32::MAX);
     gpt::mbr::ProtectiveMBR::with_lb_size(mbr_sectors).overwrite_lba0(image)?;
@@ -114,8 +172,9 @@ fn partition_table(image: &mut File, parts: &[(&str, u64, Type)]) -> Result<Vec<
         .create_from_device(&mut *image, None)?;
     disk.update_partitions(BTreeMap::new())?;
     let mut starts = Vec::new();
-    for (name, bytes, kind) in parts {
-        let id = disk.add_partition(name, *bytes, kind.clone(), 0, Some(ALIGNMENT))?;
+    for part in parts {
+        let kind = part.kind.clone();
+        let id = disk.add_partition(part.name, part.bytes, kind, 0, Some(ALIGNMENT))?;
         let partition = disk
             .partitions()
             .get(&id)
@@ -238,23 +297,32 @@ mod tests {
             command_line: "port=1".into(),
         };
         let out = folder.path().join("disk.img");
-        write(&out, Some(&model_path), Some(&boot)).unwrap();
+        let firmware = vec![0x5a; 1000];
+        let content = Content {
+            model: Some(&model_path),
+            firmware: Some(&firmware),
+            boot: Some(&boot),
+        };
+        write(&out, content).unwrap();
 
         let disk = gpt::GptConfig::new().writable(false).open(&out).unwrap();
         let parts: Vec<_> = disk.partitions().values().cloned().collect();
-        assert_eq!(parts.len(), 2);
-        assert_eq!(parts[1].name, MODEL_NAME);
-        assert_eq!(
-            parts[1].part_type_guid.guid.to_string().to_uppercase(),
-            MODEL_TYPE
-        );
         let mut image = File::options().read(true).write(true).open(&out).unwrap();
-        let mut found = vec![0; model.len()];
-        image
-            .seek(SeekFrom::Start(parts[1].first_lba * SECTOR))
-            .unwrap();
-        image.read_exact(&mut found).unwrap();
-        assert_eq!(found, model);
+        let own = [
+            (FIRMWARE_NAME, FIRMWARE_TYPE, firmware),
+            (MODEL_NAME, MODEL_TYPE, model),
+        ];
+        assert_eq!(parts.len(), 1 + own.len());
+        for (part, (name, kind, content)) in parts[1..].iter().zip(own) {
+            let guid = part.part_type_guid.guid.to_string().to_uppercase();
+            assert_eq!((part.name.as_str(), guid.as_str()), (name, kind));
+            let mut found = vec![0; content.len()];
+            image
+                .seek(SeekFrom::Start(part.first_lba * SECTOR))
+                .unwrap();
+            image.read_exact(&mut found).unwrap();
+            assert!(found == content, "{name}");
+        }
 
         let window = Window {
             file: &mut image,
@@ -278,8 +346,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("disk.img");
         let missing = folder.path().join("missing.gguf");
-        let error = write(&out, Some(&missing), None).unwrap_err().to_string();
+        let content = Content {
+            model: Some(&missing),
+            ..Content::default()
+        };
+        let error = write(&out, content).unwrap_err().to_string();
         assert!(error.contains("missing.gguf"), "{error}");
-        assert!(write(&out, None, None).is_err());
+        assert!(write(&out, Content::default()).is_err());
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use inference::source::{BlockSource, ReadError};
 
-use super::gpt::{self, GptError, Guid};
+use super::gpt::{self, GptError, Guid, Partition};
 
 /// Partition type of a model.
 pub const MODEL_TYPE: Guid = Guid::new(0x9d3f_5a52, 0x1f0c, 0x4a7e, 0x8c57, 0x494e_4645_524e);
@@ -94,12 +94,9 @@ pub fn locate(disk: &mut dyn BlockSource) -> Result<Location, LocateError> {
         Err(_) if start.iter().all(|&byte| byte == 0) => return Err(LocateError::Empty),
         Err(error) => return Err(LocateError::NoTable(error)),
     };
-    let model = partitions
-        .iter()
-        .find(|partition| partition.type_guid == MODEL_TYPE || partition.name == MODEL_NAME)
-        .ok_or(LocateError::NoModelPartition {
-            partitions: partitions.len(),
-        })?;
+    let model = find(&partitions, MODEL_TYPE, MODEL_NAME).ok_or(LocateError::NoModelPartition {
+        partitions: partitions.len(),
+    })?;
     let mut found = [0; 4];
     disk.read_at(model.offset, &mut found)
         .map_err(LocateError::Read)?;
@@ -111,6 +108,16 @@ pub fn locate(disk: &mut dyn BlockSource) -> Result<Location, LocateError> {
         length: model.length,
         partition: true,
     })
+}
+
+/// The first partition of a type, or with a name.
+pub(super) fn find<'a>(
+    partitions: &'a [Partition],
+    kind: Guid,
+    name: &str,
+) -> Option<&'a Partition> {
+    let mut partitions = partitions.iter();
+    partitions.find(|partition| partition.type_guid == kind || partition.name == name)
 }
 
 /// A run of bytes of another source.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use amdgpu_registers::mp;
 use bring_up::{Driver, FIRMWARE, Step, What};
+use firmware_loader::{Firmware, Part, sums};
 use gpu_model::{Card, Level, NoHost};
-use qemu::firmware::{self, Firmware, container};
+use qemu::firmware;
 
 /// Signed parts of all files.
 const PARTS: usize = 28;
@@ -18,8 +19,20 @@ const PARTS: usize = 28;
 /// Bytes of a part's header in which every bit is known.
 const KNOWN: [usize; 5] = [0x12, 0x15, 0x30, 0x59, 0x6d];
 
-fn amds() -> Firmware {
+fn amds() -> firmware::Firmware {
     firmware::load(None).expect("AMD's firmware")
+}
+
+/// The signed parts, each once.
+fn parts<'a>(firmware: &Firmware<'a>) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for part in firmware.parts() {
+        let place = |part: &Part<'_>| (part.file, part.offset);
+        if parts.iter().all(|known| place(known) != place(&part)) {
+            parts.push(part);
+        }
+    }
+    parts
 }
 
 fn card() -> Card {
@@ -27,42 +40,26 @@ fn card() -> Card {
 }
 
 /// All steps with AMD's firmware, in the order of Linux.
-fn steps(firmware: &Firmware) -> Vec<Step> {
-    let step = |name: &'static str, what| {
-        // Both published drivers hand the key database over once more where the SPL table is asked for; the pipes of an
-        // engine share one stack image.
-        let part = match name.rsplit_once("_P") {
-            _ if name == "SPL" => "KDB".into(),
-            Some((engine, pipe))
-                if pipe.ends_with("_STACK") && pipe.starts_with(char::is_numeric) =>
-            {
-                format!("{engine}_STACK")
-            }
-            _ => name.to_owned(),
-        };
-        let bytes = firmware
-            .part(&part)
-            .expect("AMD's files are whole")
-            .to_vec();
-        Step { name, what, bytes }
+fn steps(firmware: &Firmware<'_>) -> Vec<Step> {
+    let step = |name, what, image: &[u8]| Step {
+        name,
+        what,
+        bytes: image.to_vec(),
     };
-    let mut steps = vec![
-        step("KDB", What::Boot(0x8_0000)),
-        step("SPL", What::Boot(0x1000_0000)),
-        step("SYS_DRV", What::Boot(0x1_0000)),
-        step("SOS", What::Boot(0x2_0000)),
-        Step::bare("ring", What::Ring),
-        step("TOC", What::Toc),
-        step("SMU", What::Ip(18)),
-        Step::bare("TMR", What::Tmr),
-    ];
-    steps.extend(
-        FIRMWARE
-            .iter()
-            .map(|(number, name, _)| step(name, What::Ip(*number))),
-    );
+    let boot = firmware.bootloader();
+    let boot = boot.map(|part| step(part.name, What::Boot(part.command), part.image));
+    let mut steps: Vec<Step> = boot.collect();
+    steps.push(Step::bare("ring", What::Ring));
+    steps.push(step("TOC", What::Toc, firmware.toc()));
+    let smu = firmware.smu().expect("a card of its own has one");
+    steps.push(step(smu.name, What::Ip(smu.kind), smu.image));
+    steps.push(Step::bare("TMR", What::Tmr));
+    let loads = firmware.loads();
+    steps.extend(loads.map(|load| step(load.name, What::Ip(load.kind), load.image)));
     steps.push(Step::bare("autoload", What::Autoload));
-    steps.push(step("RL", What::Ip(67)));
+    let list = firmware.parts().find(|part| part.name == "RL");
+    let list = list.expect("AMD's file has a register list");
+    steps.push(step("RL", What::Ip(67), list.image));
     steps
 }
 
@@ -81,7 +78,18 @@ fn caught(steps: &[Step], name: &str, how: &str, change: impl FnOnce(&mut Vec<St
 
 #[test]
 fn amds_firmware_brings_the_card_up() {
-    let steps = steps(&amds());
+    let files = amds();
+    let firmware = files.checked().expect("AMD's files are whole");
+    let loads: Vec<_> = firmware
+        .loads()
+        .map(|load| (load.kind, load.name))
+        .collect();
+    let expected = FIRMWARE.iter().map(|(number, name, _)| (*number, *name));
+    assert!(
+        expected.eq(loads),
+        "the model's order, which is that of Linux"
+    );
+    let steps = steps(&firmware);
     let mut card = card();
     let mut driver = Driver::new(&mut card);
     for step in &steps {
@@ -90,16 +98,16 @@ fn amds_firmware_brings_the_card_up() {
             assert_eq!(driver.tmr_bytes(), 0x130_0000);
         }
     }
-    let firmware = amds();
-    let sos = firmware.part("SOS").expect("AMD's files are whole");
-    let version = u32::from_le_bytes(*sos[0x60..].first_chunk().expect("a header"));
-    assert_eq!(driver.read(mp::PSP_SOS_VERSION), version);
+    let sos = firmware.parts().find(|part| part.name == "SOS");
+    let version = sos.and_then(|part| part.version());
+    assert_eq!(Some(driver.read(mp::PSP_SOS_VERSION)), version);
     assert_eq!(card.stopped(), None);
 }
 
 #[test]
 fn psp_names_what_is_missing_out_of_order_cut_off_or_damaged() {
-    let steps = steps(&amds());
+    let files = amds();
+    let steps = steps(&files.checked().expect("AMD's files are whole"));
     for (at, step) in steps
         .iter()
         .enumerate()
@@ -141,45 +149,66 @@ fn psp_names_what_is_missing_out_of_order_cut_off_or_damaged() {
     }
 }
 
+/// What is said of the files when the bytes of one are exchanged.
+fn refused(
+    files: &firmware::Firmware,
+    part: &Part<'_>,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> firmware_loader::Error {
+    let mut files = files.clone();
+    change(files.files.get_mut(part.file).expect("it is there"));
+    let error = files.checked().expect_err(part.name);
+    assert_eq!(error.file, part.file, "{}", part.name);
+    error
+}
+
 #[test]
 fn files_that_are_not_whole_are_refused_with_the_name_of_the_part() {
-    let firmware = amds();
-    let mut count = 0;
-    for (file, bytes) in &firmware.files {
-        let parts = container::parts(file, bytes).expect("AMD's files are whole");
-        assert_ne!(container::checksum(file, bytes), Some(false), "{file}");
-        for part in &parts {
-            count += 1;
-            let refused = |bytes: &[u8]| {
-                let error = format!("{:#}", container::parts(file, bytes).expect_err(part.name));
-                assert!(
-                    error.contains(file) && error.contains(part.name),
-                    "{}: {error}",
-                    part.name
-                );
-            };
-            for byte in KNOWN {
-                let mut bytes = bytes.clone();
-                bytes[part.range.start + byte] ^= 4;
-                refused(&bytes);
-            }
-            // Any other byte of its header shows in the checksum, in the files whose rule is known.
-            let mut other = bytes.clone();
-            other[part.range.start + 0xd5] ^= 4;
-            assert_ne!(
-                container::checksum(file, &other),
-                Some(true),
-                "{}",
-                part.name
-            );
-            let end = part.range.end - 1;
-            let last = parts.iter().all(|other| other.range.end <= part.range.end);
-            if last {
-                refused(&bytes[..end]);
-            } else {
-                assert!(container::parts(file, &bytes[..end]).is_err());
-            }
+    let files = amds();
+    let parts = parts(&files.checked().expect("AMD's files are whole"));
+    assert_eq!(parts.len(), PARTS);
+    for part in &parts {
+        for byte in KNOWN {
+            let error = refused(&files, part, |file| file[part.offset + byte] ^= 4);
+            assert_eq!(error.part, part.name, "{error}");
         }
+        // Any other byte of it shows in the sum of the file.
+        let mut other = files.files[part.file].clone();
+        assert!(
+            sums::check(part.file, &other).set.is_some(),
+            "{}",
+            part.file
+        );
+        other[part.offset + 0xd5] ^= 4;
+        assert_eq!(sums::check(part.file, &other).set, None, "{}", part.name);
+
+        let end = part.offset + part.image.len() - 1;
+        refused(&files, part, |file| file.truncate(end));
+        // With a header that knows of the cut, a part is named that has lost its end.
+        let error = refused(&files, part, |file| {
+            file.truncate(end);
+            file[..4].copy_from_slice(&(end as u32).to_le_bytes());
+        });
+        let mut cut = parts.iter().filter(|other| other.file == part.file);
+        let cut = cut
+            .find(|other| other.name == error.part)
+            .expect("a part of the file");
+        assert!(cut.offset + cut.image.len() > end, "{error}");
     }
-    assert_eq!(count, PARTS);
+}
+
+#[test]
+fn the_archive_of_the_partition_holds_the_files() {
+    let packed = firmware::archive(None).expect("AMD's files are whole");
+    let archive = firmware_loader::archive::Archive::new(&packed).expect("it was just made");
+    let files = amds();
+    assert_eq!(archive.entries().count(), files.files.len());
+    for (name, bytes) in &files.files {
+        assert_eq!(archive.get(name), Some(&bytes[..]), "{name}");
+    }
+    let mut known = 0;
+    let log = |_, verdict: sums::Verdict| known += usize::from(verdict.set.is_some());
+    let get = |name: &str| archive.get(name);
+    sums::verify(get, &firmware_loader::NAVI31, sums::Trust::Known, log).expect("published files");
+    assert_eq!(known, files.files.len());
 }
