@@ -97,6 +97,7 @@ const DIRTY: Register = gc::SCRATCH_REG.plus(6);
 
 /// From PSP's bootloader to a card that computes.
 pub(crate) const COLD: &[Step] = &[
+    once("bus mastering", switch_dma_on),
     twice("bus interface", |card| nbio::set_up(&mut card.device)),
     twice("memory of the driver", set_up_memory),
     // PSP and SMU go through it.
@@ -159,6 +160,7 @@ pub(crate) const WARM: &[Step] = &[
         (0..sdma_engine::ENGINES)
             .try_for_each(|engine| sdma_engine::reset(&mut card.device, engine))
     }),
+    once("bus mastering", switch_dma_on),
     twice("memory of the driver", set_up_memory),
     twice("MM hub", |card| set_up_hub(card, Hub::Mm)),
     once("interrupt ring", set_up_interrupts),
@@ -179,9 +181,7 @@ pub(crate) const WARM: &[Step] = &[
 pub(crate) const RESET: &[Step] = &[
     once("mode1 reset", reset),
     once("firmware in flash, after the reset", |card| {
-        discovery::wait_for_flash(&mut card.device)?;
-        pci::enable(&mut card.device, true);
-        Ok(())
+        discovery::wait_for_flash(&mut card.device).map(drop)
     }),
 ];
 
@@ -200,7 +200,8 @@ impl<'a> Card<'a> {
         } else {
             device.bus().aperture_bytes(crate::Bar::Vram)
         };
-        pci::enable(device, true);
+        // What somebody else left running must not reach host memory any more.
+        pci::enable(device, false);
         let bytes = discovery::wait_for_flash(device)?;
         let table = discovery::discover(device, bytes, visible)?;
         let asic = crate::asic::identify(&table, force)?;
@@ -252,7 +253,7 @@ impl<'a> Card<'a> {
         for step in steps {
             for attempt in 1.. {
                 let start = self.device.bus().now();
-                let result = (step.act)(self);
+                let result = (step.act)(self).map_err(|error| self.device.explain(error));
                 log(&StepReport {
                     name: step.name,
                     took: self.device.bus().now().saturating_sub(start),
@@ -261,9 +262,8 @@ impl<'a> Card<'a> {
                 });
                 match result {
                     Ok(()) => break,
-                    Err(error) if attempt == step.attempts || self.device.is_gone() => {
-                        return Err((step.name, error));
-                    }
+                    Err(Error::Gone { why }) => return Err((step.name, Error::Gone { why })),
+                    Err(error) if attempt == step.attempts => return Err((step.name, error)),
                     Err(_) => {}
                 }
             }
@@ -294,6 +294,12 @@ fn load<'a>(
     mut loads: impl Iterator<Item = firmware_loader::Load<'a>>,
 ) -> Result<(), Error> {
     loads.try_for_each(|load| card.psp.load(&mut card.device, &card.layout, &load))
+}
+
+/// From here on the card may access host memory: nothing runs on it that does.
+fn switch_dma_on(card: &mut Card<'_>) -> Result<(), Error> {
+    pci::enable(&mut card.device, true);
+    Ok(())
 }
 
 /// Clears what engines read before anybody wrote it, and makes an empty address space.

@@ -223,6 +223,11 @@ impl Device {
         self.bus.config_read(0) == u32::MAX
     }
 
+    /// What is behind an error: whatever a card that is off the bus seems to do wrong, it is that.
+    pub fn explain(&mut self, error: Error) -> Error {
+        if self.is_gone() { self.gone() } else { error }
+    }
+
     /// The error of a card that is off the bus.
     #[must_use]
     pub fn gone(&self) -> Error {

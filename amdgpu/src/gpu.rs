@@ -143,7 +143,8 @@ impl Gpu {
         let mut device = Device::new(bus, Box::new(FixedBases));
         let start = device.bus().now();
         let found = Card::find(&mut device, configuration.resize_bar, configuration.force)
-            .and_then(|found| check_set(found.0, firmware).map(|()| found));
+            .and_then(|found| check_set(found.0, firmware).map(|()| found))
+            .map_err(|error| device.explain(error));
         let name = "discovery";
         log(&bring_up::StepReport {
             name,
@@ -354,38 +355,42 @@ pub enum Recovery {
     EngineReset,
 }
 
-/// Brings a card up from the state that it is in. A warm start that fails becomes a cold one; a cold one that fails is tried once more after a
-/// reset, as long as somebody on the card can do that.
+/// Brings a card up from the state that it is in. A warm start that fails becomes a cold one; a cold one that fails is tried
+/// once more after a reset, if somebody on the card can do that.
 fn bring_up(card: &mut Card<'_>, warm: bool, log: Log<'_>) -> Result<Found, (&'static str, Error)> {
-    let found = card.found().map_err(|error| ("state of the card", error))?;
+    let found = card
+        .found()
+        .map_err(|error| ("state of the card", card.device.explain(error)))?;
     if found == Found::Warm && warm && card.run(bring_up::WARM, log).is_ok() {
         return Ok(found);
     }
-    let mut runs = found != Found::Cold;
+    if found != Found::Cold {
+        start_over(card, log)?;
+    }
     for attempt in 1.. {
-        if runs {
-            // Host memory of an attempt that failed is the bus's again; the card is off bus mastering and then reset.
-            pci::enable(&mut card.device, false);
-            card.release().map_err(|error| ("host memory", error))?;
-            card.run(bring_up::RESET, log)?;
-        }
         match card.run(bring_up::COLD, log) {
             Ok(()) => break,
-            Err(failed) if attempt == COLD_STARTS || card.device.is_gone() => return Err(failed),
-            Err(failed) => {
-                runs = Psp::is_alive(&mut card.device).unwrap_or(false);
-                if !runs {
-                    // Nobody is there to reset it but the slot.
-                    return Err(failed);
+            Err(failed) if attempt == COLD_STARTS => return Err(failed),
+            // Nobody but sOS and SMU can reset the card, and one that is gone has neither.
+            Err(failed) => match Psp::is_alive(&mut card.device) {
+                Ok(true) if !card.device.is_gone() => {
+                    start_over(card, log).map_err(|_| failed)?;
                 }
-            }
+                _ => return Err(failed),
+            },
         }
     }
-    Ok(if found == Found::Warm {
-        Found::Foreign
-    } else {
-        found
+    Ok(match found {
+        Found::Warm => Found::Foreign,
+        found => found,
     })
+}
+
+/// Gives back what an earlier attempt had, with the card off bus mastering, and resets the card.
+fn start_over(card: &mut Card<'_>, log: Log<'_>) -> Result<(), (&'static str, Error)> {
+    pci::enable(&mut card.device, false);
+    card.release().map_err(|error| ("host memory", error))?;
+    card.run(bring_up::RESET, log)
 }
 
 /// The firmware must be that of the card.

@@ -80,6 +80,8 @@ const FATAL: &[(u8, u8, &str)] = &[
     (CLIENT_GFX, 60, "SDMA: page fault"),
     (CLIENT_GFX, 61, "SDMA: address in the hole"),
     (CLIENT_GFX, 62, "SDMA: memory error"),
+    // RLC_GC_FED_INTERRUPT: fatal error detected, which is how graphics tells of poison that reached it.
+    (CLIENT_GFX, 128, "poisoned data reached graphics"),
     (CLIENT_VMC, 1, "poisoned data was read"),
     (CLIENT_GRBM_CP, 180, "reserved bit in a packet"),
     (CLIENT_GRBM_CP, 183, "unknown packet"),
