@@ -54,6 +54,7 @@ pub struct InProcess {
     /// Bus address of the next piece of host memory.
     next: u64,
     now: Duration,
+    resizes: bool,
 }
 
 impl InProcess {
@@ -70,7 +71,17 @@ impl InProcess {
             memory,
             next: FIRST_ADDRESS,
             now: Duration::ZERO,
+            resizes: true,
         })
+    }
+
+    /// The same in a slot that cannot enlarge the aperture of video memory.
+    #[must_use]
+    pub fn without_resizing(self) -> Self {
+        Self {
+            resizes: false,
+            ..self
+        }
     }
 
     /// The card, to look at it and to do it harm beside the driver. Not to be held while the driver works.
@@ -99,8 +110,11 @@ impl Bus for InProcess {
     }
 
     fn resize_vram_aperture(&mut self, _bytes: u64) -> u64 {
+        let resizes = self.resizes;
         let mut card = self.access();
-        card.post(true);
+        if resizes {
+            card.post(true);
+        }
         card.aperture(Bar::Vram as u8).1
     }
 

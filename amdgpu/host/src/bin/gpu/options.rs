@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use amdgpu_host::LIMIT;
+use anyhow::{Result, bail, ensure};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+The first-contact kit for a Radeon RX 7900 XTX: looks at a card over tinygrad's remote PCI protocol, or at the device model.
+
+usage: cargo gpu -- [--model | --remote HOST:PORT] COMMAND [OPTION]...
+
+commands
+  info                      what the card is: ids, apertures, memory, blocks with their versions, whether it was started
+  dump-registers [PREFIX]   every register that can be read without doing something, by name, with its fields that are not 0
+
+which card
+  --model                   the device model in this process, at its strictest (what is taken where neither is named)
+  --remote HOST:PORT        a server; the host is this machine and the port 6667 where they are not named
+  --device NAME             which of the server's cards, such as 0000:03:00.0
+  --timeout SECONDS         how long the server may take for an answer (10)
+
+the model
+  --small-bar               its slot cannot enlarge the aperture of video memory: 256 MiB are visible
+  --trace FILE              writes every access to this file, one a line
+
+On the machine with the card, tinygrad's extra/remote/serve.py is such a server. It takes the card from its Linux driver: no
+screen may depend on it. The protocol has no password, and who speaks it can read and write all memory of that machine; so
+connect by a tunnel: ssh -L 6667:127.0.0.1:6667 MACHINE, then --remote :6667.
+
+The exit status is 0 if all is well, 1 if something failed, 2 if the command line makes no sense.
+
+examples:
+  cargo gpu -- info
+  cargo gpu -- --remote 127.0.0.1:6667 info
+  cargo gpu -- --remote :6667 dump-registers GCVM_L2
+";
+
+/// What to do.
+pub(crate) enum Task {
+    /// Say what the card is.
+    Info,
+    /// Read registers whose names begin so.
+    DumpRegisters(Option<String>),
+}
+
+/// The command line.
+pub(crate) struct Options {
+    pub(crate) task: Task,
+    /// A server; the model without one.
+    pub(crate) remote: Option<String>,
+    pub(crate) device: Option<String>,
+    pub(crate) limit: Duration,
+    pub(crate) small_bar: bool,
+    pub(crate) trace: Option<PathBuf>,
+}
+
+/// Reads the command line; `None` if help was all that was asked for.
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
+    let (mut command, mut argument) = (None, None);
+    let (mut remote, mut device, mut model) = (None, None, false);
+    let (mut small_bar, mut trace, mut limit) = (false, None, LIMIT);
+    while let Some(word) = parser.next()? {
+        match word {
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            Long("model") => model = true,
+            Long("remote") => remote = Some(parser.value()?.string()?),
+            Long("device") => device = Some(parser.value()?.string()?),
+            Long("timeout") => {
+                let seconds: u32 = parser.value()?.parse()?;
+                ensure!(seconds > 0, "--timeout 0: expected a second or more");
+                limit = Duration::from_secs(seconds.into());
+            }
+            Long("small-bar") => small_bar = true,
+            Long("trace") => trace = Some(PathBuf::from(parser.value()?)),
+            Value(word) if command.is_none() => command = Some(word.string()?),
+            Value(word) if argument.is_none() => argument = Some(word.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    ensure!(
+        !(model && remote.is_some()),
+        "--model and --remote name two cards; choose one"
+    );
+    ensure!(
+        remote.is_some() || device.is_none(),
+        "--device names a card of a server; name the server by --remote"
+    );
+    ensure!(
+        remote.is_none() || !small_bar && trace.is_none(),
+        "--small-bar and --trace are for the model; `cargo gpu-model` has both for a model behind a server"
+    );
+    let task = match (command.as_deref(), argument) {
+        (None, _) => bail!("nothing to do; --help says what there is"),
+        (Some("info"), None) => Task::Info,
+        (Some("dump-registers"), prefix) => Task::DumpRegisters(prefix),
+        (Some("info"), Some(word)) => bail!("{word:?}: info takes no argument"),
+        (Some(other), _) => bail!("there is no command {other:?}; --help lists them"),
+    };
+    Ok(Some(Options {
+        task,
+        remote,
+        device,
+        limit,
+        small_bar,
+        trace,
+    }))
+}

@@ -1,0 +1,133 @@
+//! `cargo gpu` as its users run it, on the model in its own process and on one that is served.
+
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use gpu_model::door::Stop;
+use gpu_model::door::remote::{LentMemory, Remote};
+use gpu_model::{Card, Level};
+
+fn gpu(arguments: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command.args(["300", env!("CARGO_BIN_EXE_gpu")]);
+    command.args(arguments).output().expect("the tool starts")
+}
+
+/// What it says when all is well.
+fn good(arguments: &[&str]) -> String {
+    let output = gpu(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// What it says when something is not, and its exit status.
+fn bad(arguments: &[&str]) -> (String, Option<i32>) {
+    let output = gpu(arguments);
+    let said = String::from_utf8(output.stderr).expect("text");
+    (said, output.status.code())
+}
+
+/// A card of the model behind a door, at its strictest; it is good in the end.
+fn served(act: impl FnOnce(&str)) {
+    let memory = Arc::new(LentMemory::default());
+    let card = Card::new(Level::Strict, memory.clone()).expect("address space");
+    let card = Arc::new(Mutex::new(card));
+    card.lock().expect("nobody panicked").post(false);
+    let door = Remote::listen(0, card.clone(), memory).expect("a free port");
+    let stop = Stop::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| door.serve(&stop, &|text| panic!("{text}")));
+        act(&door.address().expect("an address").to_string());
+        stop.now();
+    });
+    let card = card.lock().expect("nobody panicked");
+    assert_eq!(card.report(), None);
+}
+
+#[test]
+fn info_says_the_same_of_both() {
+    let own = good(&["--", "--model", "info"]);
+    for expected in [
+        "PCI           1002:744c revision c8",
+        "apertures     video memory 256 MiB, doorbells 2048 KiB, registers 1024 KiB",
+        "video memory  24560 MiB",
+        "chip          Navi 31 (gfx1100, GC 11.0.0), brought up on the model",
+        "96 compute units",
+        "state         cold: PSP's boot loader waits",
+        "  GC           0  11.0.0   0x1260 0xa000 0x1c000 0x2402c00",
+    ] {
+        assert!(own.contains(expected), "{expected:?} is not in\n{own}");
+    }
+    served(|address| {
+        let other = good(&["--remote", address, "info"]);
+        let rest = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rest(&own), rest(&other));
+        assert!(other.starts_with(&format!("card          0000:03:00.0 at {address}\n")));
+    });
+}
+
+#[test]
+fn all_registers_are_read_and_what_would_do_something_is_skipped() {
+    let lines = good(&["dump-registers"]);
+    let dumped = |name: &str| lines.lines().find(|line| line.starts_with(name));
+    for info in amdgpu_registers::tables().into_iter().flatten() {
+        assert!(dumped(info.name).is_some(), "{}", info.name);
+    }
+    let memory = dumped("RCC_DEV0_EPF0_RCC_CONFIG_MEMSIZE");
+    let expected = "RCC_DEV0_EPF0_RCC_CONFIG_MEMSIZE @0xde3 = 0x00005ff0";
+    assert_eq!(memory, Some(expected));
+    let semaphore = dumped("GCVM_INVALIDATE_ENG_SEM").expect("a line");
+    assert!(semaphore.ends_with("skipped, reading it acquires the semaphore"));
+    served(|address| {
+        let some = good(&["--remote", address, "dump-registers", "MMVM_L2_CNTL"]);
+        assert_eq!(some.lines().count(), 6, "{some}");
+        let first = "MMVM_L2_CNTL @0x1a700 = 0x00080602 ENABLE_L2_FRAGMENT_PROCESSING=0x1";
+        assert!(some.starts_with(first), "{some}");
+    });
+}
+
+#[test]
+fn command_lines_that_make_no_sense_are_named() {
+    for (arguments, expected) in [
+        (&[][..], "nothing to do; --help says what there is"),
+        (&["frobnicate"], "there is no command \"frobnicate\""),
+        (&["info", "--frob"], "invalid option '--frob'"),
+        (&["--model", "--remote", "x", "info"], "choose one"),
+        (&["--device", "x", "info"], "name the server by --remote"),
+        (
+            &["--remote", "x", "--small-bar", "info"],
+            "are for the model",
+        ),
+        (&["--timeout", "0", "info"], "expected a second or more"),
+        (&["info", "x"], "info takes no argument"),
+    ] {
+        let (said, status) = bad(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    let help = good(&["--help"]);
+    assert!(help.contains("examples:\n  cargo gpu -- info\n"));
+}
+
+#[test]
+fn what_fails_is_named_and_the_status_says_it() {
+    let (said, status) = bad(&["dump-registers", "NOTHING"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("no register's name begins with \"NOTHING\""),
+        "{said}"
+    );
+    // Port 1 is nobody's.
+    let (said, status) = bad(&["--remote", "127.0.0.1:1", "info"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("is a remote PCI server running there?"),
+        "{said}"
+    );
+    served(|address| {
+        let (said, status) = bad(&["--remote", address, "--device", "0000:99:00.0", "info"]);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("only \"0000:03:00.0\""), "{said}");
+    });
+}
