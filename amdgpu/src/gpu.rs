@@ -108,14 +108,14 @@ pub struct Gpu {
     pub interrupts: InterruptRing,
     identity: Identity,
     mec_start: u64,
-    /// The last interrupt that was not asked for.
-    last: Option<Interrupt>,
+    /// The last interrupts that nobody asked for, oldest first.
+    last: Vec<Interrupt>,
 }
 
 /// What happened on a card that nobody asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// Interrupts after which a queue stands still, oldest first, at most 16.
+    /// Interrupts after which a queue stands still: the last few, oldest first.
     pub fatal: Vec<Interrupt>,
     /// The page faults that the hubs held, which are free for the next now.
     pub faults: Vec<PageFault>,
@@ -202,7 +202,7 @@ impl Gpu {
             interrupts,
             identity,
             mec_start,
-            last: None,
+            last: Vec::new(),
         })
     }
 
@@ -217,7 +217,6 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gone`] if the card is off the bus.
     pub fn health(&mut self) -> Result<Health, Error> {
-        const MOST: usize = 16;
         let mut health = Health::default();
         if self.device.is_gone() {
             return Err(self.device.gone());
@@ -226,10 +225,10 @@ impl Gpu {
         self.interrupts.poll(&mut self.device, &mut |interrupt| {
             let meaning = interrupt.meaning();
             if matches!(meaning, Meaning::Fatal(_) | Meaning::PageFault { .. }) {
-                *last = Some(*interrupt);
+                keep(last, interrupt);
             }
-            if matches!(meaning, Meaning::Fatal(_)) && health.fatal.len() < MOST {
-                health.fatal.push(*interrupt);
+            if matches!(meaning, Meaning::Fatal(_)) {
+                keep(&mut health.fatal, interrupt);
             }
         })?;
         for hub in [Hub::Gc, Hub::Mm] {
@@ -243,7 +242,7 @@ impl Gpu {
     /// What a driver engineer asks for.
     #[must_use]
     pub fn report(&mut self) -> Report {
-        Report::new(&mut self.device, self.last)
+        Report::new(&mut self.device, self.last.clone())
     }
 
     /// First and second level of recovery of the compute queue: takes it off its pipe, which kills its waves; if that does not
@@ -252,17 +251,24 @@ impl Gpu {
     /// # Errors
     /// If neither helps: [`Gpu::restart`] is what is left.
     pub fn recover_compute(&mut self) -> Result<Recovery, Error> {
+        if self.compute.dequeue(&mut self.device).is_ok() {
+            self.compute.recreate(&mut self.device)?;
+            return Ok(Recovery::Dequeued);
+        }
+        self.reset_mec()?;
+        Ok(Recovery::EngineReset)
+    }
+
+    /// Resets the MEC and makes the compute queue anew, with what it had not finished lost.
+    ///
+    /// # Errors
+    /// If the queue does not come back: [`Gpu::restart`] is what is left.
+    pub fn reset_mec(&mut self) -> Result<(), Error> {
         let device = &mut self.device;
-        let how = match self.compute.dequeue(device) {
-            Ok(()) => Recovery::Dequeued,
-            Err(_) => {
-                mec::reset(device)?;
-                mec::start(device, self.mec_start)?;
-                Recovery::EngineReset
-            }
-        };
-        self.compute.recreate(device)?;
-        Ok(how)
+        mec::reset(device)
+            .and_then(|()| mec::start(device, self.mec_start))
+            .and_then(|()| self.compute.recreate(device))
+            .map_err(|error| device.explain(error))
     }
 
     /// Resets an SDMA engine and makes its queue anew, with what it had not finished lost.
@@ -281,10 +287,13 @@ impl Gpu {
                 expected,
             });
         };
-        queue.disable(device)?;
-        sdma_engine::reset(device, engine as u32)?;
-        sdma_engine::start(device, engine as u32)?;
-        queue.recreate(device)?;
+        let number = engine as u32;
+        queue
+            .disable(device)
+            .and_then(|()| sdma_engine::reset(device, number))
+            .and_then(|()| sdma_engine::start(device, number))
+            .and_then(|()| queue.recreate(device))
+            .map_err(|error| device.explain(error))?;
         Ok(Recovery::EngineReset)
     }
 
@@ -344,6 +353,15 @@ impl Gpu {
         }
         (device.into_bus(), result)
     }
+}
+
+/// Adds to the last few.
+fn keep(last: &mut Vec<Interrupt>, interrupt: &Interrupt) {
+    const MOST: usize = 8;
+    if last.len() == MOST {
+        last.remove(0);
+    }
+    last.push(*interrupt);
 }
 
 /// How a queue was brought back.
@@ -425,7 +443,7 @@ fn identify(card: &mut Card<'_>, firmware: &Firmware<'_>, found: Found) -> Resul
 
 /// Leaves a card alone that cannot be started: it does no DMA from then on.
 fn give_up(mut device: Device, step: &'static str, error: Error) -> Failure {
-    let report = Box::new(Report::new(&mut device, None));
+    let report = Box::new(Report::new(&mut device, Vec::new()));
     if !device.is_gone() {
         pci::enable(&mut device, false);
     }
@@ -438,7 +456,14 @@ fn give_up(mut device: Device, step: &'static str, error: Error) -> Failure {
 }
 
 fn give_up_card(mut card: Card<'_>, step: &'static str, error: Error) -> Failure {
-    let report = Box::new(Report::new(&mut card.device, None));
+    let mut last = Vec::new();
+    if let Some(ring) = &mut card.interrupts {
+        // Without registers there is nothing to tell.
+        let _ = ring.poll(&mut card.device, &mut |interrupt| {
+            keep(&mut last, interrupt)
+        });
+    }
+    let report = Box::new(Report::new(&mut card.device, last));
     pci::enable(&mut card.device, false);
     // What cannot be given back stays with the bus, which frees it in the end.
     drop(card.release());

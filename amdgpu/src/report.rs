@@ -51,8 +51,8 @@ pub struct Report {
     pub registers: Vec<(Register, u32)>,
     /// Page faults that the hubs hold.
     pub faults: Vec<PageFault>,
-    /// The last interrupt that was polled.
-    pub interrupt: Option<Interrupt>,
+    /// The last interrupts that nobody asked for, oldest first.
+    pub interrupts: Vec<Interrupt>,
     /// The last accesses of registers before the report, oldest first.
     pub history: Vec<Access>,
 }
@@ -60,11 +60,11 @@ pub struct Report {
 impl Report {
     /// Looks at a card, changing nothing. Of one that is off the bus, only what was done before is told.
     #[must_use]
-    pub fn new(device: &mut Device, interrupt: Option<Interrupt>) -> Self {
+    pub fn new(device: &mut Device, interrupts: Vec<Interrupt>) -> Self {
         let history = device.history().copied().collect();
         let mut report = Self {
             history,
-            interrupt,
+            interrupts,
             ..Self::default()
         };
         if device.is_gone() {
@@ -103,8 +103,8 @@ impl fmt::Display for Report {
         for fault in &self.faults {
             writeln!(f, "  {fault}")?;
         }
-        if let Some(interrupt) = &self.interrupt {
-            writeln!(f, "  last interrupt: {interrupt}")?;
+        for interrupt in &self.interrupts {
+            writeln!(f, "  interrupt: {interrupt}")?;
         }
         writeln!(f, "  last accesses:")?;
         for access in &self.history {

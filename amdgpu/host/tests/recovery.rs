@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use amdgpu::memory::Access;
-use amdgpu::{Error, GpuVa, Recovery};
+use amdgpu::queue::{Commands, KernelCode, Needs, Release};
+use amdgpu::{Error, Gpu, GpuVa, Recovery};
 use gpu_model::FaultKind;
 use support::{Bench, copies, firmware};
 
@@ -105,7 +106,7 @@ fn a_silent_smu_later_is_an_error_and_the_card_can_be_started_again() {
 }
 
 /// A copy from an address that nothing is mapped at.
-fn fault_of_a_copy(gpu: &mut amdgpu::Gpu) -> GpuVa {
+fn fault_of_a_copy(gpu: &mut Gpu) -> GpuVa {
     let device = &mut gpu.device;
     let there = gpu.memory.allocate_vram(device, 4096, 4096, Access::DATA);
     let there = there.expect("video memory");
@@ -133,7 +134,7 @@ fn a_page_fault_is_told_once_and_the_card_goes_on() {
     assert!(!fault.is_write());
     let text = gpu.report().to_string();
     assert!(
-        text.contains("last interrupt: page fault in the GC hub"),
+        text.contains("interrupt: page fault in the GC hub"),
         "{text}"
     );
     assert!(gpu.health().expect("a card").is_good());
@@ -204,6 +205,131 @@ fn queues_come_back_after_their_engines_were_reset() {
     assert_eq!(gpu.recover_compute(), Ok(Recovery::Dequeued));
     bench.assert_kept();
     copies(&mut gpu);
+    bench.stop(gpu);
+}
+
+/// A kernel that stores 0 to 64 dwords at its argument, and the buffer with its code.
+fn kernel(gpu: &mut Gpu) -> KernelCode {
+    const CODE: [u32; 7] = [
+        0x7e02_0202, // v_mov_b32 v1, s2 (the workgroup's number)
+        0x3600_00ff, // v_and_b32 v0, 0x3ff, v0
+        0x0000_03ff,
+        0x3004_0082, // v_lshlrev_b32 v2, 2, v0
+        0xdc6a_0000, // global_store_b32 v2, v1, s[0:1]
+        0x0000_0102,
+        0xbfb0_0000, // s_endpgm
+    ];
+    const PADDING: [u32; 64] = [0xbf9f_0000; 64];
+    let device = &mut gpu.device;
+    let place = gpu
+        .memory
+        .allocate_vram(device, 4096, 4096, Access::CODE)
+        .expect("memory");
+    let words = CODE.into_iter().chain(PADDING);
+    let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+    device.bus().vram_write(place.vram().0, &bytes);
+    device.flush_hdp().expect("a register");
+    gpu.compute.code_changed();
+    let needs = Needs {
+        vgprs: 8,
+        user_sgprs: 2,
+        workgroup_ids: [true, false, false],
+        local_id_components: 0,
+        lds_bytes: 0,
+        workgroup_size: [64, 1, 1],
+        code_bytes: 28,
+    };
+    KernelCode::new(place.va(), &needs).expect("what a wave can have")
+}
+
+/// Lets the kernel store: how its batch ended.
+fn store(gpu: &mut Gpu, kernel: &KernelCode) -> Result<(), Error> {
+    let device = &mut gpu.device;
+    let there = gpu.memory.allocate_host(device, 4096)?;
+    device.bus().host_write(there.buffer(), 0, &[5; 256]);
+    let mut commands = Commands::new(64);
+    commands.dispatch(kernel, there.va(), [1, 1, 1]);
+    let fence = gpu.compute.submit(device, &commands, Release::Host)?;
+    gpu.compute
+        .wait(device, fence, Duration::from_millis(100))?;
+    let mut data = [5; 256];
+    device.bus().host_read(there.buffer(), 0, &mut data);
+    assert_eq!(data, [0; 256]);
+    gpu.memory.free_host(device, there)
+}
+
+#[test]
+fn waves_that_hang_are_killed_and_the_queue_goes_on() {
+    for kind in [FaultKind::HungWave, FaultKind::IllegalInstruction] {
+        let mut bench = Bench::new();
+        let mut gpu = bench.up();
+        let kernel = kernel(&mut gpu);
+        store(&mut gpu, &kernel).expect("a fence");
+        bench.fault(kind, 1);
+        let error = store(&mut gpu, &kernel).expect_err("no fence");
+        assert!(matches!(error, Error::Hung(_)), "{error}");
+        let health = gpu.health().expect("a card");
+        let text = format!("{:?}", health.fatal.first().map(ToString::to_string));
+        let illegal = kind == FaultKind::IllegalInstruction;
+        assert_eq!(text.contains("illegal instruction"), illegal, "{text}");
+        assert_eq!(gpu.recover_compute(), Ok(Recovery::Dequeued));
+        store(&mut gpu, &kernel).expect("a fence");
+        assert!(gpu.health().expect("a card").is_good());
+        bench.stop(gpu);
+    }
+}
+
+#[test]
+fn a_wave_that_meets_no_page_is_told() {
+    let mut bench = Bench::new();
+    let mut gpu = bench.up();
+    let kernel = kernel(&mut gpu);
+    let there = gpu.memory.allocate_host(&mut gpu.device, 4096);
+    let there = there.expect("memory").va();
+    bench.fault(FaultKind::PageFault, 1);
+    let mut commands = Commands::new(64);
+    commands.dispatch(&kernel, there, [1, 1, 1]);
+    let device = &mut gpu.device;
+    let fence = gpu
+        .compute
+        .submit(device, &commands, Release::Host)
+        .expect("room");
+    // Its stores go to the dummy page, or its code is not there: either way nothing but a fault tells.
+    let limit = Duration::from_millis(100);
+    let ended = gpu.compute.wait(device, fence, limit);
+    assert!(matches!(ended, Ok(()) | Err(Error::Hung(_))));
+    let health = gpu.health().expect("a card");
+    assert_eq!(health.faults.len(), 1, "{health:?}");
+    gpu.recover_compute().expect("a queue");
+    store(&mut gpu, &kernel).expect("a fence");
+    assert!(gpu.health().expect("a card").is_good());
+    bench.stop(gpu);
+}
+
+#[test]
+fn a_card_that_leaves_the_bus_at_work_is_gone() {
+    let mut bench = Bench::new();
+    let mut gpu = bench.up();
+    let kernel = kernel(&mut gpu);
+    bench.fault(FaultKind::Removal, 1);
+    store(&mut gpu, &kernel).expect_err("no card");
+    assert!(matches!(gpu.health(), Err(Error::Gone { .. })));
+    assert!(matches!(gpu.recover_compute(), Err(Error::Gone { .. })));
+    assert!(gpu.report().to_string().contains("off the bus"));
+    let (_, result) = gpu.stop();
+    assert!(matches!(result, Err(Error::Gone { .. })), "{result:?}");
+    bench.assert_kept();
+}
+
+#[test]
+fn the_queue_comes_back_after_a_reset_of_the_mec() {
+    let mut bench = Bench::new();
+    let mut gpu = bench.up();
+    let kernel = kernel(&mut gpu);
+    bench.fault(FaultKind::HungWave, 1);
+    store(&mut gpu, &kernel).expect_err("no fence");
+    gpu.reset_mec().expect("a queue");
+    store(&mut gpu, &kernel).expect("a fence");
     bench.stop(gpu);
 }
 
