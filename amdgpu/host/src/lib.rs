@@ -9,8 +9,10 @@
 #![forbid(unsafe_code)]
 
 mod in_process;
+mod null;
 mod remote;
 pub mod trace;
 
 pub use in_process::InProcess;
+pub use null::NullBus;
 pub use remote::{LIMIT, Remote};
