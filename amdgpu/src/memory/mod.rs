@@ -159,6 +159,12 @@ impl SharedBuffer {
         Ok(())
     }
 
+    /// Gives the memory back to the bus without unmapping it, from a card that does no DMA any more: it was reset, or is off
+    /// bus mastering. Its page tables are not used again.
+    pub fn abandon(self, device: &mut Device) {
+        device.bus().free(self.buffer);
+    }
+
     fn check(&self, offset: u64, bytes: usize) -> Result<(), Error> {
         let end = offset.checked_add(bytes as u64);
         if end.is_some_and(|end| end <= self.buffer.bytes) {

@@ -334,6 +334,11 @@ impl ComputeQueue {
         memory.free(device, self.eop)?;
         self.ring.free(device, memory)
     }
+
+    /// Gives host memory back to the bus, from a card that does no DMA any more: it was reset, or is off bus mastering.
+    pub fn abandon(self, device: &mut Device) {
+        self.ring.abandon(device);
+    }
 }
 
 impl Prebuilt {
@@ -343,6 +348,11 @@ impl Prebuilt {
     /// As [`Memory::free_host`].
     pub fn free(self, device: &mut Device, memory: &mut Memory) -> Result<(), Error> {
         memory.free_host(device, self.memory)
+    }
+
+    /// Gives its memory back to the bus, from a card that does no DMA any more.
+    pub fn abandon(self, device: &mut Device) {
+        self.memory.abandon(device);
     }
 }
 

@@ -89,6 +89,10 @@ impl Ring {
         memory.free_host(device, self.memory)
     }
 
+    pub(super) fn abandon(self, device: &mut Device) {
+        self.memory.abandon(device);
+    }
+
     /// Starts again at 0, for a queue that is made anew.
     pub(super) fn reset(&mut self, device: &mut Device) {
         (self.written, self.read) = (0, 0);

@@ -157,6 +157,11 @@ impl SdmaQueue {
         self.ring.free(device, memory)
     }
 
+    /// Gives host memory back to the bus, from a card that does no DMA any more: it was reset, or is off bus mastering.
+    pub fn abandon(self, device: &mut Device) {
+        self.ring.abandon(device);
+    }
+
     /// Puts a packet into the ring, where it does not go over the end.
     fn push(&mut self, device: &mut Device, packet: &[u32]) -> Result<(), Error> {
         let length = packet.len() as u64;
