@@ -1,5 +1,6 @@
 //! What an operator watches, in Prometheus' text format.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
@@ -16,6 +17,8 @@ pub(crate) struct Metrics {
     pub(crate) sequences_cancelled: u64,
     /// Steps of the engine that failed.
     pub(crate) backend_errors: u64,
+    /// What the machine around the server says of itself, in the same format.
+    pub(crate) machine: String,
 }
 
 /// What is so at this moment.
@@ -73,6 +76,6 @@ impl Metrics {
                 "# HELP infernel_{name} {help}\n# TYPE infernel_{name} {kind}\ninfernel_{name} {value}"
             )?;
         }
-        Ok(())
+        out.write_str(&self.machine)
     }
 }

@@ -95,6 +95,13 @@ impl<B: Backend> Server<B> {
         }
     }
 
+    /// Puts what the machine measures of itself at the end of the metrics, instead of what was there: whole lines in
+    /// Prometheus' text format, of names that no other line has.
+    pub fn set_machine_metrics(&mut self, lines: &str) {
+        self.metrics.machine.clear();
+        self.metrics.machine.push_str(lines);
+    }
+
     /// Adds a connection.
     ///
     /// # Errors

@@ -353,6 +353,8 @@ fn models_health_metrics_page() {
         assert!(!page.text().contains(outside), "the page needs {outside}");
     }
     rig.post(COMPLETIONS, &completion(json!({"max_tokens": 3})));
+    rig.server.set_machine_metrics("infernel_forgotten 1\n");
+    rig.server.set_machine_metrics("infernel_machine 7\n");
     let metrics: Reply = rig.ask(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     for line in [
         "infernel_http_responses_total{status=\"200\"} 6",
@@ -362,6 +364,7 @@ fn models_health_metrics_page() {
         "infernel_sequences_running 0",
         "infernel_kv_blocks 512",
         "infernel_kv_blocks_used 0",
+        "infernel_machine 7",
     ] {
         assert!(
             metrics.text().lines().any(|l| l == line),
