@@ -8,7 +8,7 @@ use core::time::Duration;
 use amdgpu_registers::{Register, gc};
 
 use super::dispatch::Commands;
-use super::fence::{Fence, Fences};
+use super::fence::{Fence, Fences, Progress};
 use super::hang::{Batches, Evidence, hang};
 use super::mqd::Mqd;
 use super::pm4::{After, Caches, Pm4, Write, decode};
@@ -211,6 +211,11 @@ impl ComputeQueue {
         self.fences.issue(fence);
         self.pending = Caches::NONE;
         Ok(fence)
+    }
+
+    /// How far it is.
+    pub fn progress(&mut self, device: &mut Device) -> Progress {
+        self.fences.progress(device, &mut self.ring)
     }
 
     /// Whether a batch is done.

@@ -1,10 +1,41 @@
 //! Fences: numbers that a queue writes when it has come so far, one more for each batch.
 
-use crate::Error;
+use core::fmt;
+
+use super::ring::Ring;
+use crate::{Device, Error};
 
 /// The end of a batch. Fences of a queue come one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence(pub(super) u64);
+
+/// How far a queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Dwords that it has read, as far as it told.
+    pub read: u64,
+    /// Dwords that it was told of.
+    pub written: u64,
+    /// The last fence that it came to.
+    pub reached: u64,
+    /// The last that it was asked for.
+    pub issued: u64,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            read,
+            written,
+            reached,
+            issued,
+        } = self;
+        write!(
+            f,
+            "{read} of {written} dwords read, fence {reached} of {issued}"
+        )
+    }
+}
 
 /// The fences of a queue. Numbers have 64 bits; of what is in memory only the low half is looked at, which is never torn, and
 /// which says all as long as fewer than 2^31 batches are under way.
@@ -36,6 +67,15 @@ impl Fences {
             self.reached += ahead;
         }
         self.reached
+    }
+
+    pub(super) fn progress(&mut self, device: &mut Device, ring: &mut Ring) -> Progress {
+        Progress {
+            reached: self.see(ring.fence(device)),
+            issued: self.issued,
+            read: ring.read(device),
+            written: ring.written(),
+        }
     }
 
     pub(super) const fn is_done(&self, fence: Fence) -> bool {

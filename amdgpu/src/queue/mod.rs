@@ -38,7 +38,7 @@ mod staging;
 
 pub use compute::{ComputeQueue, Placement, Prebuilt, Release};
 pub use dispatch::{Commands, KernelCode, Needs};
-pub use fence::Fence;
+pub use fence::{Fence, Progress};
 pub use hang::{Hang, Reading};
 pub use sdma::SdmaQueue;
 pub use staging::{Slot, Staging};

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use amdgpu_registers::{Register, gc, sdma};
 
-use super::fence::{Fence, Fences};
+use super::fence::{Fence, Fences, Progress};
 use super::hang::{Batches, Evidence, hang};
 use super::ring::{Ring, Unit, wait};
 use super::sdma_packets::{self as packets, MOST_BYTES, NOP};
@@ -265,6 +265,11 @@ impl SdmaQueue {
         self.fences.issue(fence);
         self.tell(device);
         Ok(fence)
+    }
+
+    /// How far it is.
+    pub fn progress(&mut self, device: &mut Device) -> Progress {
+        self.fences.progress(device, &mut self.ring)
     }
 
     /// Whether a batch is done.
