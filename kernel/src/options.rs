@@ -34,6 +34,10 @@ pub struct Options {
     pub backend: BackendChoice,
     /// `selftest=gpu`: test the GPU at boot.
     pub selftest_gpu: bool,
+    /// `gpu=force`: start a card that was never checked with this driver.
+    pub force_gpu: bool,
+    /// `firmware=any`: give the card firmware that nobody has published.
+    pub any_firmware: bool,
     /// `bench=P,N`: once ready, evaluate P prompt tokens, generate N, and print the figures.
     pub bench: Option<Bench>,
     /// `log=`: how much the console says.
@@ -56,6 +60,8 @@ impl Default for Options {
             api_key: None,
             backend: BackendChoice::Auto,
             selftest_gpu: false,
+            force_gpu: false,
+            any_firmware: false,
             bench: None,
             log: LevelFilter::Info,
             kernels: None,
@@ -206,6 +212,16 @@ const TABLE: &[Known] = &[
         set: |o, v| (v == "gpu").then(|| o.selftest_gpu = true),
     },
     Known {
+        key: "gpu",
+        expected: "force",
+        set: |o, v| (v == "force").then(|| o.force_gpu = true),
+    },
+    Known {
+        key: "firmware",
+        expected: "any",
+        set: |o, v| (v == "any").then(|| o.any_firmware = true),
+    },
+    Known {
         key: "bench",
         expected: "PROMPT_TOKENS,GENERATED_TOKENS (1 to 65536 each)",
         set: |o, v| bench(v).map(|bench| o.bench = Some(bench)),
@@ -329,7 +345,7 @@ mod tests {
     #[test]
     fn reads_every_option() {
         let (options, errors) = parse(
-            "port=81 ip=10.0.2.15/24,10.0.2.2 ctx=512  max_batch=4 api_key=a=b backend=cpu bench=16,32 log=debug kernels=scalar smp=3 panic=text",
+            "port=81 ip=10.0.2.15/24,10.0.2.2 ctx=512  max_batch=4 api_key=a=b backend=cpu gpu=force firmware=any bench=16,32 log=debug kernels=scalar smp=3 panic=text",
         );
         assert_eq!(errors, []);
         let expected = Options {
@@ -343,6 +359,8 @@ mod tests {
             api_key: Some("a=b".into()),
             backend: BackendChoice::Cpu,
             selftest_gpu: false,
+            force_gpu: true,
+            any_firmware: true,
             bench: Some(Bench {
                 prompt: 16,
                 generate: 32,
@@ -374,6 +392,8 @@ mod tests {
             "api_key=",
             "backend=tpu",
             "selftest=disk",
+            "gpu=on",
+            "firmware=none",
             "bench=1",
             "bench=1,0",
             "bench=65537,1",

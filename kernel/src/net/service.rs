@@ -31,6 +31,9 @@ pub trait Service {
     /// The connection is gone; its name means nothing from here on.
     fn release(&mut self, connection: Self::Connection);
 
+    /// What the machine measures of itself, for those who ask: lines in Prometheus' text format.
+    fn set_machine_metrics(&mut self, _lines: &str) {}
+
     /// Does one bounded piece of work, the longest being one step of the model. Returns whether there may be more.
     fn step(&mut self, now: Duration) -> bool;
 }

@@ -8,6 +8,7 @@ use crate::devices::block::Disk;
 use crate::devices::ecam::Ecam;
 use crate::devices::gpu::Found;
 use crate::devices::nic::{self, Nic};
+use crate::options::Options;
 use crate::pci::scan::{Function, Scan, class_name, scan};
 use crate::serve::gpu::Gpu;
 
@@ -20,13 +21,15 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// The network card that is used: the first that could be started.
     pub nic: Option<Nic>,
-    /// The graphics card: the first that there is.
+    /// The first graphics card, until it is started.
+    card: Option<Found>,
+    /// The same, started.
     pub gpu: Option<Gpu>,
 }
 
 /// Scans PCI and starts every device that this kernel drives. What fails is reported and left out.
 #[must_use]
-pub fn find() -> Machine {
+pub fn find(options: &Options) -> Machine {
     let mut machine = Machine::default();
     let regions = &acpi::info().ecam;
     if regions.is_empty() {
@@ -47,6 +50,10 @@ pub fn find() -> Machine {
                 region.segment
             ),
         }
+    }
+    // Its firmware is on a disk.
+    if let Some(card) = machine.card.take() {
+        machine.gpu = Some(Gpu::start(&card, &mut machine.disks, options));
     }
     if machine.nic.is_none() {
         log::warn!(
@@ -76,8 +83,8 @@ impl Machine {
                 class_name(function.class)
             );
             self.start(ecam, function);
-            if self.gpu.is_none() {
-                self.gpu = Found::of(ecam, &found, function).map(|found| Gpu::start(&found));
+            if self.card.is_none() {
+                self.card = Found::of(ecam, &found, function);
             }
         }
         self.scans.push(found);

@@ -62,6 +62,10 @@ impl<B: Backend> Service for Server<B> {
         Server::close(self, connection);
     }
 
+    fn set_machine_metrics(&mut self, lines: &str) {
+        Server::set_machine_metrics(self, lines);
+    }
+
     fn step(&mut self, now: Duration) -> bool {
         match Server::step(self, now) {
             Ok(more) => more,
@@ -78,7 +82,7 @@ pub fn run(options: Options) -> ! {
     if options.backend == BackendChoice::Gpu || options.selftest_gpu {
         log::error!("gpu: this kernel has no GPU backend; the CPU computes");
     }
-    let mut machine = machine::find();
+    let mut machine = machine::find(&options);
     match load::load(&mut machine.disks, &options) {
         Ok(loaded) => serve(loaded.server, machine, options, Some(loaded.summary)),
         Err(error) => {
@@ -119,6 +123,7 @@ fn serve<S: Service>(
             }
         }
         active |= service.step(now);
+        operator.watch(&mut service, now);
         if !active {
             let due = net.as_mut().and_then(|net| net.idle_for());
             cpu::idle(due.unwrap_or(IDLE_LIMIT).min(IDLE_LIMIT));

@@ -106,6 +106,15 @@ impl<C: Copy> Operator<C> {
         active
     }
 
+    /// Looks after the devices that nobody asks about.
+    pub fn watch<S: Service<Connection = C>>(&mut self, service: &mut S, now: Duration) {
+        if let Some(gpu) = &mut self.machine.gpu
+            && let Some(lines) = gpu.poll(now)
+        {
+            service.set_machine_metrics(&lines);
+        }
+    }
+
     fn end_job<S: Service<Connection = C>>(&mut self, service: &mut S) {
         if let Some(job) = self.job.take() {
             job.close(service);
@@ -142,9 +151,13 @@ impl<C: Copy> Operator<C> {
                 self.report_no_room();
             }
             Command::Log(Some(level)) => console::set_level(level),
-            Command::Reboot => power::reset(),
+            Command::Reboot => {
+                self.stop_devices();
+                power::reset()
+            }
             Command::Shutdown => {
                 print("shutting down\n");
+                self.stop_devices();
                 power::shutdown()
             }
             show => {
@@ -156,13 +169,24 @@ impl<C: Copy> Operator<C> {
         }
     }
 
+    fn stop_devices(&mut self) {
+        if let Some(gpu) = self.machine.gpu.take() {
+            gpu.stop();
+        }
+    }
+
     fn report_no_room(&self) {
         if self.job.is_none() {
             print("error: the server has no room for one more connection\n");
         }
     }
 
-    fn show(&self, command: Command, net: Option<&Stack<Nic, C>>, out: &mut String) -> fmt::Result {
+    fn show(
+        &mut self,
+        command: Command,
+        net: Option<&Stack<Nic, C>>,
+        out: &mut String,
+    ) -> fmt::Result {
         match command {
             Command::Help => write!(out, "{Help}"),
             Command::Info => self.info(out),
@@ -171,7 +195,7 @@ impl<C: Copy> Operator<C> {
             Command::Pci => self.pci(out),
             Command::Disks => self.disks(out),
             Command::Net => show_net(net, out),
-            Command::Gpu => match &self.machine.gpu {
+            Command::Gpu => match &mut self.machine.gpu {
                 Some(gpu) => gpu.show(out),
                 None => writeln!(out, "no graphics card of AMD's"),
             },
