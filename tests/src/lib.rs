@@ -4,6 +4,7 @@
 pub mod binary;
 pub mod census;
 pub mod evaluation;
+pub mod gpu_guest;
 pub mod gpu_machine;
 pub mod gpu_script;
 pub mod guest;
