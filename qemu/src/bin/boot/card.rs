@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use gpu_model::door::SharedCard;
 use gpu_model::door::qemu::{GuestMemory, Plug};
 use gpu_model::{Card, Faults, Level};
+use qemu::guest::Configuration;
 use qemu::options;
 
 /// The model, and its connection with QEMU.
@@ -47,10 +48,18 @@ impl Model {
         Ok(Self { card, plug })
     }
 
-    /// What QEMU is started with.
-    pub(crate) fn arguments(&self, memory_mib: u64) -> Result<Vec<String>> {
-        let mib = u32::try_from(memory_mib).context("--memory: too much to share with a card")?;
-        Ok(self.plug.arguments(mib))
+    /// Puts the card into a guest that is to be started, and its firmware on the guest's disk.
+    ///
+    /// # Errors
+    /// If there is no firmware, with what to do.
+    pub(crate) fn attach(&self, configuration: &mut Configuration) -> Result<()> {
+        let options = &configuration.options;
+        let mib = u32::try_from(options.memory_mib);
+        let folder = options.gpu.as_ref().and_then(|gpu| gpu.firmware.as_deref());
+        configuration.firmware = Some(qemu::firmware::archive(folder)?);
+        let mib = mib.context("--memory: too much to share with a card")?;
+        configuration.extra = self.plug.arguments(mib);
+        Ok(())
     }
 
     /// QEMU runs.

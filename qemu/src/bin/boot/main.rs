@@ -56,7 +56,7 @@ fn boot(options: Options) -> Result<ExitCode> {
     eprintln!("building the kernel and its disk");
     let mut configuration = Configuration::new(options);
     if let Some(model) = &model {
-        configuration.extra = model.arguments(configuration.options.memory_mib)?;
+        model.attach(&mut configuration)?;
     }
     let mut guest = Guest::start(&configuration, console)?;
     if let Some(model) = &mut model {
