@@ -88,6 +88,51 @@ fn all_registers_are_read_and_what_would_do_something_is_skipped() {
 }
 
 #[test]
+fn a_served_card_is_brought_up_cold_warm_and_after_a_reset() {
+    served(|address| {
+        let cold = good(&["--remote", address, "bringup"]);
+        let warm = good(&["--remote", address, "bringup"]);
+        let again = good(&["--remote", address, "--cold", "bringup"]);
+        for (said, found, has_psp) in [
+            (&cold, "as the machine's firmware leaves it", true),
+            (&warm, "as this driver left it", false),
+            (&again, "running, and was reset", true),
+        ] {
+            assert!(said.contains(found), "{said}");
+            assert!(said.contains(" ms  queues\n"), "{said}");
+            assert_eq!(said.contains(" ms  PSP: autoload\n"), has_psp, "{said}");
+            assert!(said.contains("degrees Celsius: edge 40"), "{said}");
+            assert!(said.ends_with("stopped in order\n"), "{said}");
+        }
+    });
+    let small = good(&["--small-bar", "bringup"]);
+    assert!(
+        small.contains("24560 MiB, 256 MiB of it visible"),
+        "{small}"
+    );
+}
+
+#[test]
+fn firmware_that_is_not_there_or_not_published_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("text");
+    let (said, status) = bad(&["--firmware", path, "bringup"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("copy the files there"), "{said}");
+    let files = qemu::firmware::load(None).expect("AMD's firmware").files;
+    for (name, mut bytes) in files {
+        bytes[200] ^= u8::from(name.contains("imu"));
+        std::fs::write(folder.path().join(name), bytes).expect("a file");
+    }
+    let (said, status) = bad(&["--firmware", path, "bringup"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("gc_11_0_0_imu.bin") && said.contains("--any-firmware"),
+        "{said}"
+    );
+}
+
+#[test]
 fn command_lines_that_make_no_sense_are_named() {
     for (arguments, expected) in [
         (&[][..], "nothing to do; --help says what there is"),
@@ -100,7 +145,7 @@ fn command_lines_that_make_no_sense_are_named() {
             "are for the model",
         ),
         (&["--timeout", "0", "info"], "expected a second or more"),
-        (&["info", "x"], "info takes no argument"),
+        (&["info", "x"], "info takes other arguments than [\"x\"]"),
     ] {
         let (said, status) = bad(arguments);
         assert_eq!(status, Some(2), "{arguments:?}: {said}");

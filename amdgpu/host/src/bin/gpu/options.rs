@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use amdgpu_host::LIMIT;
 use anyhow::{Result, bail, ensure};
+use firmware_loader::sums::Trust;
 use lexopt::prelude::*;
 
 const HELP: &str = "\
@@ -14,13 +15,20 @@ usage: cargo gpu -- [--model | --remote HOST:PORT] COMMAND [OPTION]...
 
 commands
   info                      what the card is: ids, apertures, memory, blocks with their versions, whether it was started
+  bringup                   starts the card, each step with its time, says how it is, and stops it in order
   dump-registers [PREFIX]   every register that can be read without doing something, by name, with its fields that are not 0
+  compare-traces A B        what two drivers told the model differently, by their traces; touches no card
 
 which card
   --model                   the device model in this process, at its strictest (what is taken where neither is named)
   --remote HOST:PORT        a server; the host is this machine and the port 6667 where they are not named
   --device NAME             which of the server's cards, such as 0000:03:00.0
   --timeout SECONDS         how long the server may take for an answer (10)
+
+starting it
+  --firmware DIR            AMD's firmware files; otherwise /lib/firmware/amdgpu, or Debian's package, which is downloaded
+  --any-firmware            takes files whose SHA-256 is in no published set
+  --cold                    resets a card that was left running instead of taking it over
 
 the model
   --small-bar               its slot cannot enlarge the aperture of video memory: 256 MiB are visible
@@ -34,13 +42,24 @@ The exit status is 0 if all is well, 1 if something failed, 2 if the command lin
 
 examples:
   cargo gpu -- info
+  cargo gpu -- bringup --trace accesses.txt
   cargo gpu -- --remote 127.0.0.1:6667 info
   cargo gpu -- --remote :6667 dump-registers GCVM_L2
 ";
 
 /// What to do.
 pub(crate) enum Task {
-    /// Say what the card is.
+    /// Compare traces.
+    CompareTraces([PathBuf; 2]),
+    /// Something with a card.
+    OnCard(Work),
+}
+
+/// What to do with a card.
+pub(crate) enum Work {
+    /// Start and stop it.
+    BringUp,
+    /// Say what it is.
     Info,
     /// Read registers whose names begin so.
     DumpRegisters(Option<String>),
@@ -55,13 +74,17 @@ pub(crate) struct Options {
     pub(crate) limit: Duration,
     pub(crate) small_bar: bool,
     pub(crate) trace: Option<PathBuf>,
+    pub(crate) firmware: Option<PathBuf>,
+    pub(crate) trust: Trust,
+    pub(crate) cold: bool,
 }
 
 /// Reads the command line; `None` if help was all that was asked for.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
-    let (mut command, mut argument) = (None, None);
+    let (mut command, mut arguments) = (None, Vec::new());
     let (mut remote, mut device, mut model) = (None, None, false);
     let (mut small_bar, mut trace, mut limit) = (false, None, LIMIT);
+    let (mut firmware, mut trust, mut cold) = (None, Trust::Known, false);
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => {
@@ -78,8 +101,11 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
             }
             Long("small-bar") => small_bar = true,
             Long("trace") => trace = Some(PathBuf::from(parser.value()?)),
+            Long("firmware") => firmware = Some(PathBuf::from(parser.value()?)),
+            Long("any-firmware") => trust = Trust::Any,
+            Long("cold") => cold = true,
             Value(word) if command.is_none() => command = Some(word.string()?),
-            Value(word) if argument.is_none() => argument = Some(word.string()?),
+            Value(word) => arguments.push(word.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -95,12 +121,24 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
         remote.is_none() || !small_bar && trace.is_none(),
         "--small-bar and --trace are for the model; `cargo gpu-model` has both for a model behind a server"
     );
-    let task = match (command.as_deref(), argument) {
-        (None, _) => bail!("nothing to do; --help says what there is"),
-        (Some("info"), None) => Task::Info,
-        (Some("dump-registers"), prefix) => Task::DumpRegisters(prefix),
-        (Some("info"), Some(word)) => bail!("{word:?}: info takes no argument"),
-        (Some(other), _) => bail!("there is no command {other:?}; --help lists them"),
+    let Some(command) = command else {
+        bail!("nothing to do; --help says what there is");
+    };
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let task = match (command.as_str(), &arguments[..]) {
+        ("info", []) => Task::OnCard(Work::Info),
+        ("bringup", []) => Task::OnCard(Work::BringUp),
+        ("dump-registers", []) => Task::OnCard(Work::DumpRegisters(None)),
+        ("dump-registers", [prefix]) => {
+            Task::OnCard(Work::DumpRegisters(Some((*prefix).to_owned())))
+        }
+        ("compare-traces", [first, second]) => {
+            Task::CompareTraces([first, second].map(PathBuf::from))
+        }
+        ("info" | "bringup" | "dump-registers" | "compare-traces", _) => {
+            bail!("{command} takes other arguments than {arguments:?}; --help says which")
+        }
+        _ => bail!("there is no command {command:?}; --help lists them"),
     };
     Ok(Some(Options {
         task,
@@ -109,5 +147,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
         limit,
         small_bar,
         trace,
+        firmware,
+        trust,
+        cold,
     }))
 }
