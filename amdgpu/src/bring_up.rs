@@ -18,7 +18,7 @@ use crate::layout::{DUMMY_PAGE, Layout, MQDS, ROOT_TABLE, SCRATCH_PAGE, TABLES};
 use crate::nbio::{DOORBELL_MEC, DOORBELL_SDMA};
 use crate::psp::Psp;
 use crate::queue::{ComputeQueue, Placement, SdmaQueue};
-use crate::smu::{Performance, Smu};
+use crate::smu::Smu;
 use crate::{Device, Error, GpuVa, Memory, gating, mec, memory, nbio, pci, sdma_engine};
 
 /// How a step went, for the log.
@@ -89,9 +89,8 @@ pub enum Found {
     Foreign,
 }
 
-/// Holds what this driver writes when a card is up: its name, and a number that changes with what a start leaves.
+/// Holds what this driver writes when a card is up ([`mark_of`]).
 const MARKER: Register = gc::SCRATCH_REG.plus(7);
-const MARK: u32 = 0x494e_4601;
 /// Not 0 while a driver works with the card.
 const DIRTY: Register = gc::SCRATCH_REG.plus(6);
 
@@ -238,7 +237,7 @@ impl<'a> Card<'a> {
         if !Psp::is_alive(device)? {
             return Ok(Found::Cold);
         }
-        let is_ours = device.read(MARKER)? == MARK
+        let is_ours = device.read(MARKER)? == mark_of(self.firmware)
             && device.read(DIRTY)? == 0
             && hub::look_at_fault(device, Hub::Gc)?.is_none();
         Ok(if is_ours { Found::Warm } else { Found::Foreign })
@@ -387,7 +386,18 @@ fn mark_dirty(card: &mut Card<'_>) -> Result<(), Error> {
 }
 
 fn mark(card: &mut Card<'_>) -> Result<(), Error> {
-    card.device.write(MARKER, MARK)
+    card.device.write(MARKER, mark_of(card.firmware))
+}
+
+/// What tells a card that this driver started with this firmware: the versions of all files, hashed (FNV-1a) from a number
+/// that changes with what a start leaves.
+fn mark_of(firmware: &Firmware<'_>) -> u32 {
+    const START: u32 = 0x494e_4601;
+    let versions = firmware.versions().map(|(_, version)| version);
+    let bytes = versions.flat_map(u32::to_le_bytes);
+    bytes.fold(START, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// Leaves the card so that the next start can be a warm one.
@@ -411,9 +421,4 @@ fn reset(card: &mut Card<'_>) -> Result<(), Error> {
     card.smu = Smu::new(card.asic.mp);
     card.psp = Psp::default();
     Ok(())
-}
-
-/// Slows clocks down, for a card that is given back or has nothing to do.
-pub(crate) fn idle(smu: &mut Smu, device: &mut Device) -> Result<(), Error> {
-    smu.set_performance(device, Performance::Lowest)
 }

@@ -324,7 +324,7 @@ impl Gpu {
     /// If something does not stop; the bus is given back all the same, with bus mastering off, and the next start will
     /// reset the card.
     pub fn stop(mut self) -> (Box<dyn Bus + Send>, Result<(), Error>) {
-        let idle = bring_up::idle(&mut self.smu, &mut self.device);
+        let idle = self.smu.leave(&mut self.device);
         let (bus, left) = self.leave();
         (bus, idle.and(left))
     }

@@ -103,6 +103,10 @@ fn clocks_power_and_measurements_follow_the_driver() {
     smu.set_power_limit(device, 250).expect("an answer");
     assert_eq!(smu.power_limit(device), Ok(250));
     assert!(smu.set_power_limit(device, 0).is_err());
+    assert!(smu.set_power_limit(device, 356).is_err());
+    bench.stop(gpu);
+    let mut gpu = bench.up();
+    assert_eq!(gpu.smu.power_limit(&mut gpu.device), Ok(355));
     bench.stop(gpu);
 }
 

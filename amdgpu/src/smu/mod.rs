@@ -25,6 +25,8 @@ use crate::{Device, Error};
 const LIMIT: Duration = Duration::from_secs(2);
 /// tinygrad has seen SetSoftMinByFreq unanswered and goes on after 20 ms. The answer may come later: the next message waits.
 const SOFT_MIN_LIMIT: Duration = Duration::from_millis(100);
+/// The firmware that knows the message for a mode1 reset (`smu_v13_0_0_is_mode1_reset_supported`).
+const MODE1_FIRMWARE: u32 = 0x004e_2900;
 /// What a mode1 reset takes (`smu_v13_0_mode1_reset`, tinygrad; 0.51 s were seen in all).
 pub(crate) const RESET_TIME: Duration = Duration::from_millis(500);
 /// How long the answer to a reset is looked for, which may never come.
@@ -108,6 +110,8 @@ pub struct Smu {
     levels: Option<[(u32, u32); DOMAINS.len()]>,
     /// What clocks were told last.
     performance: Option<Performance>,
+    /// The card's own power limit in watts.
+    own_limit: u32,
 }
 
 impl Smu {
@@ -121,6 +125,7 @@ impl Smu {
             interface: 0,
             levels: None,
             performance: None,
+            own_limit: 0,
         }
     }
 
@@ -147,6 +152,7 @@ impl Smu {
         let table = layout.mc(SMU_TABLE.start);
         self.send(device, Message::SetDriverDramAddrHigh, table.high())?;
         self.send(device, Message::SetDriverDramAddrLow, table.low())?;
+        self.own_limit = self.power_limit(device)?;
         Ok(())
     }
 
@@ -269,22 +275,29 @@ impl Smu {
         self.send(device, Message::GetPptLimit, 0)
     }
 
-    /// Sets the most that the card may take, in watts (`smu_v13_0_set_power_limit`). What lies beyond the card's own range, the unit
-    /// refuses.
+    /// Sets the most that the card may take, in watts (`smu_v13_0_set_power_limit`): its own limit, or less.
     ///
     /// # Errors
-    /// If it does not answer, or with an error.
+    /// If it is more, or none; if the unit does not answer, or with an error.
     pub fn set_power_limit(&mut self, device: &mut Device, watts: u32) -> Result<(), Error> {
-        // Bits 31:24 choose a limit of several.
-        if !(1..1 << 16).contains(&watts) {
+        if !(1..=self.own_limit).contains(&watts) {
             return Err(Error::Unexpected {
                 what: "power limit in watts",
                 found: watts.into(),
-                expected: "1 to 65535",
+                expected: "1 to what the card has by itself",
             });
         }
         self.send(device, Message::SetPptLimit, watts)?;
         Ok(())
+    }
+
+    /// Slows clocks down and takes a power limit back, for a card that is left.
+    ///
+    /// # Errors
+    /// If it does not answer, or with an error.
+    pub fn leave(&mut self, device: &mut Device) -> Result<(), Error> {
+        self.set_performance(device, Performance::Lowest)?;
+        self.set_power_limit(device, self.own_limit)
     }
 
     /// Measures (`smu_cmn_get_metrics_table`).
@@ -306,8 +319,14 @@ impl Smu {
     /// Resets the whole card but its place on the bus; bus mastering is off. The answer may never come.
     ///
     /// # Errors
-    /// If the unit does not take the message.
+    /// If the unit does not answer, or its firmware is older than that message.
     pub fn mode1_reset(&mut self, device: &mut Device) -> Result<(), Error> {
+        let firmware = self.send(device, Message::GetSmuVersion, 0)?;
+        if firmware < MODE1_FIRMWARE {
+            let name = alloc::format!("a mode1 reset by the SMU's firmware {firmware:#010x}");
+            let why = "it does not know that message";
+            return Err(Error::Unsupported { name, why });
+        }
         self.post(device, Message::Mode1Reset, 0)?;
         device.bus().pause(RESET_TIME);
         let what = Message::Mode1Reset.name();
