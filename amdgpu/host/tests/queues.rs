@@ -429,7 +429,7 @@ fn a_lost_fence_is_reported_by_either_queue() {
     commands.pm4().nop();
     rig.fault(FaultKind::FenceLost);
     let (_, hang) = hangs(&mut rig, &commands);
-    let all = (hang.written, 3);
+    let all = (hang.written, 4);
     assert_eq!((hang.read, hang.packets.len()), all, "{hang}");
     rig.run(&commands, Release::Host);
     rig.fault(FaultKind::FenceLost);

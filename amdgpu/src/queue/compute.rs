@@ -101,7 +101,14 @@ impl ComputeQueue {
             ..
         } = placement;
         let ring = Ring::new(device, memory, Unit::Dwords, ring_bytes, doorbell)?;
-        let eop = memory.allocate_vram(device, 4 << LOG_EOP_DWORDS, 4096, Access::UNCACHED)?;
+        let eop = memory.allocate_vram(device, 4 << LOG_EOP_DWORDS, 4096, Access::UNCACHED);
+        let eop = match eop {
+            Ok(eop) => eop,
+            Err(error) => {
+                ring.free(device, memory)?;
+                return Err(error);
+            }
+        };
         let mut queue = Self {
             ring,
             eop,
@@ -110,8 +117,13 @@ impl ComputeQueue {
             pending: FROM_OUTSIDE.and(Caches::GLI_INV),
             batches: Batches::default(),
         };
-        queue.activate(device)?;
-        Ok(queue)
+        match queue.activate(device) {
+            Ok(()) => Ok(queue),
+            Err(error) => {
+                queue.destroy(device, memory)?;
+                Err(error)
+            }
+        }
     }
 
     /// Writes the MQD, loads the registers of the queue from it, and switches it on.
@@ -195,7 +207,10 @@ impl ComputeQueue {
         room.map_err(|after| self.hang(device, None, after))?;
         let fence = self.fences.next();
         let (mut frame, mut used) = ([0; FRAME], 0);
-        Pm4::new(&mut frame, &mut used).acquire_mem(FROM_KERNELS.and(self.pending));
+        // The end of the batch before is only told when it comes, not waited for.
+        let mut begin = Pm4::new(&mut frame, &mut used);
+        begin.cs_partial_flush();
+        begin.acquire_mem(FROM_KERNELS.and(self.pending));
         self.batches.begin(self.ring.written());
         self.ring.write(device, &frame[..used]);
         self.ring.write(device, words);

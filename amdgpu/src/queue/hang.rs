@@ -118,7 +118,10 @@ fn packets(
     read: u64,
 ) -> Vec<(u64, Option<&'static str>)> {
     let mut found = Vec::new();
-    let Some(mut at) = evidence.batches.before(read) else {
+    let start = evidence.batches.before(read);
+    // What began longer ago than the ring is long has been written over.
+    let oldest = ring.written().saturating_sub(ring.capacity());
+    let Some(mut at) = start.filter(|start| *start >= oldest) else {
         return found;
     };
     while at < ring.written() && found.len() < MOST_PACKETS {

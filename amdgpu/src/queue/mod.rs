@@ -13,7 +13,7 @@
 //! |---|---|---|---|
 //! | the processor: arguments, inputs in host memory | kernels of the next batch | GLV, GLK, GL1 invalidated | [`ComputeQueue::submit`] begins so |
 //! | kernels | later kernels of the batch | CS_PARTIAL_FLUSH, then GLV, GLK, GL1 invalidated; GL2 has the data | [`Commands::barrier`] |
-//! | kernels | kernels of later batches | the same: a batch ends when its kernels are done, the next begins so | `submit` |
+//! | kernels | kernels of later batches | the same: CP does not wait for the end of a batch by itself | `submit` begins so |
 //! | SDMA, or the processor through BAR0 | kernels | besides, GL2 written back and invalidated: it may have old lines | [`ComputeQueue::memory_changed`] before `submit` |
 //! | the same: programs | instruction fetch | besides, GLI invalidated | [`ComputeQueue::code_changed`] |
 //! | kernels | SDMA, or the processor through BAR0 | GL2 written back when the batch is done | [`Release::Memory`] |

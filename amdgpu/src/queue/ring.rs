@@ -188,7 +188,8 @@ impl Ring {
     pub(super) fn read(&mut self, device: &mut Device) -> u64 {
         let told = self.get(device, READ_POINTER) as u32 / self.unit as u32;
         let behind = self.written.wrapping_sub(told.into()) & (self.dwords - 1);
-        self.read = self.written - behind;
+        // What it cannot have read yet is nothing that it has read.
+        self.read = self.written.saturating_sub(behind);
         self.read
     }
 
@@ -264,5 +265,57 @@ pub(super) fn wait(
         }
         device.bus().pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Random, memory};
+
+    /// Whatever an engine tells, as much room as there is or less, and never more than was written is read.
+    #[test]
+    fn an_engine_that_tells_nonsense_does_no_harm() {
+        let (mut device, mut memory, _) = memory();
+        for unit in [Unit::Dwords, Unit::Bytes] {
+            let ring = Ring::new(&mut device, &mut memory, unit, 4096, 3);
+            let mut ring = ring.expect("there is memory");
+            let mut random = Random(5);
+            for _ in 0..5000 {
+                ring.put(&mut device, READ_POINTER, random.next());
+                let read = ring.read(&mut device);
+                assert!(read <= ring.written() && ring.written() - read <= ring.capacity());
+                let count = random.below(60);
+                if ring.has_room(&mut device, count) {
+                    ring.write(&mut device, &[0; 60][..count as usize]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_over_the_end_is_read_from_the_beginning() {
+        let (mut device, mut memory, seen) = memory();
+        let ring = Ring::new(&mut device, &mut memory, Unit::Bytes, 4096, 0x100);
+        let mut ring = ring.expect("there is memory");
+        let words: [u32; 700] = core::array::from_fn(|at| at as u32);
+        for round in 1..4 {
+            assert!(ring.has_room(&mut device, 700));
+            ring.write(&mut device, &words);
+            ring.ring_doorbell(&mut device);
+            assert!(!ring.has_room(&mut device, 324), "one dword stays free");
+            ring.put(&mut device, READ_POINTER, 4 * ring.written());
+            for at in 0..700 {
+                let place = ring.written() - 700 + at;
+                assert_eq!(u64::from(ring.look(&mut device, place)), at);
+            }
+            let rung = seen.lock().expect("seen").doorbells.last().copied();
+            assert_eq!(rung, Some((0x800, 2800 * round)));
+        }
+        let wrong = [(4095, 3), (2048, 3), (32 << 20, 3), (4096, u32::MAX)];
+        for (bytes, doorbell) in wrong {
+            let ring = Ring::new(&mut device, &mut memory, Unit::Bytes, bytes, doorbell);
+            assert!(ring.is_err(), "{bytes} {doorbell}");
+        }
     }
 }

@@ -69,8 +69,13 @@ impl SdmaQueue {
             batches: Batches::default(),
             is_waiting: false,
         };
-        queue.enable(device)?;
-        Ok(queue)
+        match queue.enable(device) {
+            Ok(()) => Ok(queue),
+            Err(error) => {
+                queue.destroy(device, memory)?;
+                Err(error)
+            }
+        }
     }
 
     fn register(&self, of_engine_0: Register) -> Register {
