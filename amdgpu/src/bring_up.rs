@@ -270,21 +270,19 @@ impl<'a> Card<'a> {
         Ok(())
     }
 
-    /// Gives host memory back to the bus; the card does not write to it any more.
-    pub(crate) fn release(&mut self) -> Result<(), Error> {
+    /// Takes the card off bus mastering and gives host memory back to the bus.
+    pub(crate) fn release(&mut self) {
         let device = &mut self.device;
-        if let Some(memory) = &mut self.memory {
-            for queue in self.sdma.iter_mut().filter_map(Option::take) {
-                queue.destroy(device, memory)?;
-            }
-            if let Some(queue) = self.compute.take() {
-                queue.destroy(device, memory)?;
-            }
+        pci::enable(device, false);
+        for queue in self.sdma.iter_mut().filter_map(Option::take) {
+            queue.abandon(device);
+        }
+        if let Some(queue) = self.compute.take() {
+            queue.abandon(device);
         }
         if let Some(ring) = self.interrupts.take() {
-            ring.destroy(device)?;
+            ring.abandon(device);
         }
-        Ok(())
     }
 }
 

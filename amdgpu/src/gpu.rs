@@ -333,21 +333,23 @@ impl Gpu {
     fn leave(self) -> (Box<dyn Bus + Send>, Result<(), Error>) {
         let Self {
             mut device,
-            mut memory,
-            compute,
-            sdma,
-            interrupts,
+            mut compute,
+            mut sdma,
+            mut interrupts,
             ..
         } = self;
-        let mut result = compute.destroy(&mut device, &mut memory);
-        for queue in sdma {
-            result = result.and(queue.destroy(&mut device, &mut memory));
+        let mut result = compute.dequeue(&mut device);
+        for queue in &mut sdma {
+            result = result.and(queue.disable(&mut device));
         }
+        result = result.and(interrupts.stop(&mut device));
         pci::enable(&mut device, false);
-        result = result.and(interrupts.destroy(&mut device));
-        if result.is_ok() {
-            result = bring_up::mark_clean(&mut device);
+        compute.abandon(&mut device);
+        for queue in sdma {
+            queue.abandon(&mut device);
         }
+        interrupts.abandon(&mut device);
+        result = result.and_then(|()| bring_up::mark_clean(&mut device));
         if device.is_gone() {
             result = Err(device.gone());
         }
@@ -404,10 +406,9 @@ fn bring_up(card: &mut Card<'_>, warm: bool, log: Log<'_>) -> Result<Found, (&'s
     })
 }
 
-/// Gives back what an earlier attempt had, with the card off bus mastering, and resets the card.
+/// Gives back what an earlier attempt had, and resets the card.
 fn start_over(card: &mut Card<'_>, log: Log<'_>) -> Result<(), (&'static str, Error)> {
-    pci::enable(&mut card.device, false);
-    card.release().map_err(|error| ("host memory", error))?;
+    card.release();
     card.run(bring_up::RESET, log)
 }
 
@@ -464,9 +465,7 @@ fn give_up_card(mut card: Card<'_>, step: &'static str, error: Error) -> Failure
         });
     }
     let report = Box::new(Report::new(&mut card.device, last));
-    pci::enable(&mut card.device, false);
-    // What cannot be given back stays with the bus, which frees it in the end.
-    drop(card.release());
+    card.release();
     Failure {
         step,
         error,

@@ -235,10 +235,7 @@ impl InterruptRing {
         let pointer = self.pointer.ranges[0].address.0;
         self.rptr = 0;
         device.bus().host_write(&self.pointer, 0, &[0; 4]);
-        device.update(
-            IH_RB_CNTL,
-            &[(control::RB_ENABLE, 0), (control::ENABLE_INTR, 0)],
-        )?;
+        self.stop(device)?;
         device.write_all(&[
             (IH_RB_RPTR, 0),
             (IH_RB_WPTR, 0),
@@ -327,18 +324,20 @@ impl InterruptRing {
         Ok(wptr)
     }
 
-    /// Has the card write no more, and gives the memory back.
+    /// Has the card write no more (`ih_v6_0_toggle_ring_interrupts`).
     ///
     /// # Errors
     /// If there are no such registers.
-    pub fn destroy(self, device: &mut Device) -> Result<(), Error> {
+    pub fn stop(&mut self, device: &mut Device) -> Result<(), Error> {
         use IH_RB_CNTL as control;
         let off = [(control::RB_ENABLE, 0), (control::ENABLE_INTR, 0)];
-        device.update(IH_RB_CNTL, &off)?;
-        let bus = device.bus();
-        bus.free(self.entries);
-        bus.free(self.pointer);
-        Ok(())
+        device.update(IH_RB_CNTL, &off)
+    }
+
+    /// Gives the memory back to the bus. The card does not write to it any more: the ring was stopped, or bus mastering is off.
+    pub fn abandon(self, device: &mut Device) {
+        device.bus().free(self.entries);
+        device.bus().free(self.pointer);
     }
 }
 
