@@ -124,6 +124,11 @@ pub trait Device {
     /// # Errors
     /// If the kernel cannot be built or does something that the device forbids.
     fn run(&mut self, launch: &Launch) -> Result<Outputs>;
+
+    /// Whether it broke down, so that no other launch can run.
+    fn is_lost(&self) -> bool {
+        false
+    }
 }
 
 /// Four bytes of immediates.
