@@ -1,7 +1,7 @@
 //! Which cards there are: by the versions of their blocks, with their firmware and what is known of them.
 //!
 //! A row and, where a block's registers moved, a register file is all that another RDNA3 card needs. A card that nobody has
-//! brought up on the model is refused unless the configuration forces it.
+//! brought up on the model is refused unless the configuration forces it; one whose registers no file has is refused always.
 //!
 //! Sources: Linux `amdgpu_discovery.c` (`amdgpu_discovery_set_*_ip_blocks`: which file drives which version), `pci_ids`.
 
@@ -71,11 +71,12 @@ macro_rules! asics {
     };
 }
 
-/// The cards. Processors with graphics have another bus interface (NBIO 7), and PSP and SMU that run from the start.
+/// The cards. Navi 33 has its MM hub's registers elsewhere (MMHUB 3.0.2). Processors with graphics have another bus interface
+/// (NBIO 7), and PSP and SMU that run from the start.
 pub const ASICS: &[Asic] = asics! {
     NAVI31 "gfx1100" Checked, gc (11, 0, 0), mp (13, 0, 0), sdma (6, 0, 0), [0x744c, 0x7448, 0x745e];
     NAVI32 "gfx1101" Unchecked, gc (11, 0, 3), mp (13, 0, 10), sdma (6, 0, 3), [0x747e, 0x7470];
-    NAVI33 "gfx1102" Unchecked, gc (11, 0, 2), mp (13, 0, 7), sdma (6, 0, 2), [0x7480, 0x7483, 0x7489, 0x7499];
+    NAVI33 "gfx1102" No, gc (11, 0, 2), mp (13, 0, 7), sdma (6, 0, 2), [0x7480, 0x7483, 0x7489, 0x7499];
     PHOENIX "gfx1103" No, gc (11, 0, 1), mp (13, 0, 4), sdma (6, 0, 1), [0x15bf, 0x15c8];
     STRIX "gfx1150" No, gc (11, 5, 0), mp (14, 0, 0), sdma (6, 1, 0), [0x150e];
     STRIX_HALO "gfx1151" No, gc (11, 5, 1), mp (14, 0, 1), sdma (6, 1, 1), [0x1586];
@@ -84,7 +85,8 @@ pub const ASICS: &[Asic] = asics! {
 /// The blocks whose registers `amdgpu-registers` has, and the versions that Linux drives by one file with it.
 const REGISTER_FILES: &[(Ip, &[Version])] = &[
     (Ip::Nbif, &[Version(4, 3, 0), Version(4, 3, 1)]),
-    (Ip::Mmhub, &[Version(3, 0, 0), Version(3, 0, 2)]),
+    // Those of 3.0.1 and 3.0.2 lie elsewhere (`mmhub_3_0_1_offset.h`, `mmhub_3_0_2_offset.h`).
+    (Ip::Mmhub, &[Version(3, 0, 0)]),
     (
         Ip::Osssys,
         &[Version(6, 0, 0), Version(6, 0, 1), Version(6, 0, 2)],

@@ -70,16 +70,16 @@ fn a_card_is_known_by_its_blocks_and_others_need_force() {
     assert!(apu.contains("gfx1151"), "{apu}");
     let unknown = says(&with(Ip::Gc as u16, Version(12, 0, 0)), true);
     assert!(unknown.contains("GC 12.0.0"), "{unknown}");
-    let mut navi33 = with(Ip::Gc as u16, Version(11, 0, 2));
-    for block in &mut navi33.blocks {
+    let mut navi32 = with(Ip::Gc as u16, Version(11, 0, 3));
+    for block in &mut navi32.blocks {
         match block.id {
-            1 | 255 => block.version = Version(13, 0, 7),
-            asic::SDMA0 => block.version = Version(6, 0, 2),
+            1 | 255 => block.version = Version(13, 0, 10),
+            asic::SDMA0 => block.version = Version(6, 0, 3),
             _ => {}
         }
     }
-    assert!(says(&navi33, false).contains("force"));
-    assert_eq!(says(&navi33, true), "Navi 33");
+    assert!(says(&navi32, false).contains("force"));
+    assert_eq!(says(&navi32, true), "Navi 32");
 }
 
 /// The table of the model as bytes.

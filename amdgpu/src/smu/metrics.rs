@@ -1,5 +1,5 @@
-//! The table of measurements, `SmuMetrics_t` of `smu13_driver_if_v13_0_0.h`; offsets are those of tinygrad's
-//! `autogen/am/smu_v13_0_0.py` too.
+//! The table of measurements, `SmuMetrics_t` of Linux `smu13_driver_if_v13_0_0.h`, which tinygrad's
+//! `autogen/am/smu_v13_0_0.py` is made of too.
 
 use crate::discovery::Version;
 
@@ -36,29 +36,30 @@ pub struct Temperatures {
     pub intake: u16,
 }
 
-/// What can hold clocks back, in the table's order (`THROTTLER_*_BIT`).
-pub const THROTTLERS: [&str; 21] = [
+/// What can hold clocks back, in the table's order (`THROTTLER_*_BIT` of the same header; SMU 14 has another order).
+pub const THROTTLERS: [&str; 22] = [
     "edge temperature",
     "hotspot temperature",
     "graphics hotspot temperature",
-    "SoC hotspot temperature",
+    "memory dies' hotspot temperature",
     "memory temperature",
     "graphics regulator temperature",
-    "SoC regulator temperature",
     "memory regulator 0 temperature",
     "memory regulator 1 temperature",
+    "SoC regulator temperature",
+    "U regulator temperature",
     "liquid 0 temperature",
     "liquid 1 temperature",
     "PCIe switch temperature",
     "graphics current",
     "SoC current",
+    "U current",
     "package power 0",
     "package power 1",
     "package power 2",
     "package power 3",
     "reliability",
     "peak current",
-    "voltage droop",
 ];
 
 /// What the card measures of itself.
@@ -144,6 +145,6 @@ mod tests {
         assert_eq!(metrics.temperatures.memory, 0x8180);
         assert_eq!((metrics.fan, metrics.fan_drive), (0x9998, 0x96));
         assert_eq!(metrics.throttling[0], 154);
-        assert_eq!(metrics.throttled().last(), Some(("voltage droop", 174)));
+        assert_eq!(metrics.throttled().last(), Some(("peak current", 175)));
     }
 }
