@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
 
 use amdgpu::memory::{Access, SharedBuffer, VramBuffer};
 use amdgpu::queue::{Commands, ComputeQueue, Placement, Release, SdmaQueue, Staging};
@@ -11,7 +10,8 @@ use amdgpu_host::InProcess;
 use firmware_loader::{File, Firmware, NAVI31};
 use gpu_model::{Card, FaultKind, Level};
 
-const LIMIT: Duration = Duration::from_secs(1);
+use crate::LIMIT;
+
 /// The smallest ring that there is.
 const RING: u64 = 4096;
 

@@ -1,22 +1,17 @@
-//! Memory and queues on the model at level strict: kernels, copies, rings that wrap, queues that hang and come back.
-
-mod rig;
-
-use std::time::Duration;
+//! Kernels: dispatches, rings that wrap, prebuilt commands, and what the cache policy is for.
 
 use amdgpu::hub::{self, Hub};
 use amdgpu::memory::{Access, SharedBuffer, VramBuffer};
 use amdgpu::queue::pm4::{After, Caches, Write};
-use amdgpu::queue::{Commands, Fence, Hang, KernelCode, Needs, Release};
+use amdgpu::queue::{Commands, KernelCode, Needs, Release};
 use amdgpu::{Error, Gpu, GpuVa};
 use amdgpu_registers::gc;
-use gpu_model::FaultKind;
-use rig::{Random, Rig};
 
-const LIMIT: Duration = Duration::from_secs(1);
+use crate::LIMIT;
+use crate::rig::{Random, Rig};
 
 /// Adds a number to dwords, one for each invocation. Arguments: where from, where to, the number.
-const ADD: &str = "s_load_b128 s[4:7], s[0:1], 0x0
+pub(crate) const ADD: &str = "s_load_b128 s[4:7], s[0:1], 0x0
     s_load_b32 s8, s[0:1], 0x10
     v_and_b32 v1, 0x3ff, v0
     s_lshl_b32 s9, s15, 6
@@ -33,7 +28,7 @@ const GROUP: u32 = 64;
 const ARGUMENTS: u64 = 32;
 
 /// A kernel from its text, in the card's memory.
-fn load(rig: &mut Rig, text: &str) -> (VramBuffer, KernelCode) {
+pub(crate) fn load(rig: &mut Rig, text: &str) -> (VramBuffer, KernelCode) {
     let mut words = gfx1100_isa::assemble_words(text).expect("a program");
     let code_bytes = 4 * words.len() as u32;
     words.extend([0xbf9f_0000; 64]);
@@ -55,7 +50,13 @@ fn load(rig: &mut Rig, text: &str) -> (VramBuffer, KernelCode) {
 }
 
 /// Puts arguments of the kernel at a place of `block`: their address.
-fn put(rig: &mut Rig, block: &SharedBuffer, at: u64, [from, to]: [GpuVa; 2], add: u32) -> GpuVa {
+pub(crate) fn put(
+    rig: &mut Rig,
+    block: &SharedBuffer,
+    at: u64,
+    [from, to]: [GpuVa; 2],
+    add: u32,
+) -> GpuVa {
     let mut bytes = [0; 20];
     bytes[..8].copy_from_slice(&from.0.to_le_bytes());
     bytes[8..16].copy_from_slice(&to.0.to_le_bytes());
@@ -190,41 +191,6 @@ fn prebuilt_commands_are_replayed_with_other_parameters() {
 }
 
 #[test]
-fn sdma_moves_bytes_of_any_size_from_and_to_anywhere() {
-    const BYTES: u64 = 5 << 20;
-    let mut rig = Rig::new();
-    let (one, two) = (rig.host(BYTES), rig.host(BYTES));
-    let vram = rig.vram(BYTES, Access::DATA);
-    let mut random = Random(11);
-    let data: Vec<u8> = (0..BYTES).map(|_| random.next() as u8).collect();
-    rig.put(&one, 0, &data);
-    let mut expected = vec![0; BYTES as usize];
-    let Gpu { device, sdma, .. } = &mut rig.gpu;
-    let sdma = &mut sdma[0];
-    for round in 0..300 {
-        let limit = if round % 50 == 0 { BYTES } else { 9000 };
-        let bytes = 1 + random.below(limit);
-        let from = random.below(BYTES - bytes + 1);
-        let to = random.below(BYTES - bytes + 1);
-        let middle = vram.va().plus(random.below(BYTES - bytes + 1));
-        let there = sdma.copy(device, one.va().plus(from), middle, bytes);
-        let back = sdma.copy(device, middle, two.va().plus(to), bytes);
-        assert!(there.is_ok() && back.is_ok());
-        let (from, to, bytes) = (from as usize, to as usize, bytes as usize);
-        expected[to..to + bytes].copy_from_slice(&data[from..from + bytes]);
-        if random.below(3) == 0 {
-            let fence = sdma.submit(device).expect("there is room");
-            sdma.wait(device, fence, LIMIT).expect("it is done");
-        }
-    }
-    rig.copied(|_, _| {});
-    let mut found = vec![0; BYTES as usize];
-    two.read(rig.device(), 0, &mut found).expect("inside");
-    assert!(found == expected);
-    rig.ends_well();
-}
-
-#[test]
 fn queues_wait_for_each_other_and_tell_the_time() {
     let mut rig = Rig::new();
     let (_code, add) = load(&mut rig, ADD);
@@ -262,23 +228,6 @@ fn queues_wait_for_each_other_and_tell_the_time() {
     let copy = [0, 1].map(|stamp| sdma.stamp(device, stamp));
     assert!(0 < copy[0] && copy[0] <= kernel[0] && kernel[0] < kernel[1] && kernel[1] <= copy[1]);
     assert_eq!(rig.get(&data, 4096 + 252), 9);
-    rig.ends_well();
-}
-
-#[test]
-fn all_engines_copy() {
-    let mut rig = Rig::new();
-    let data = rig.host(4096);
-    let Gpu { device, sdma, .. } = &mut rig.gpu;
-    for (sdma, value) in sdma.iter_mut().zip([5, 6]) {
-        let place = data.va().plus(u64::from(4 * value));
-        let filled = sdma.fill(device, place, value, 4);
-        let fence = filled.and_then(|()| sdma.submit(device));
-        let done = sdma.wait(device, fence.expect("there is room"), LIMIT);
-        done.expect("it is done");
-        assert!(sdma.fill(device, place, 0, 3).is_err());
-    }
-    assert_eq!((rig.get(&data, 20), rig.get(&data, 24)), (5, 6));
     rig.ends_well();
 }
 
@@ -366,89 +315,5 @@ fn a_wild_read_is_latched() {
     let fault = fault.expect("it was not mapped");
     assert_eq!(fault.va, wild);
     assert_eq!((fault.client(), fault.is_write()), (Some("TCP"), false));
-    rig.ends_well();
-}
-
-/// Submits and waits in vain: the fence, and the report.
-fn hangs(rig: &mut Rig, commands: &Commands) -> (Fence, Hang) {
-    let Gpu {
-        device, compute, ..
-    } = &mut rig.gpu;
-    let fence = compute.submit(device, commands, Release::Host);
-    let fence = fence.expect("there is room");
-    match compute.wait(device, fence, LIMIT) {
-        Err(Error::Hung(hang)) => (fence, *hang),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_hung_wave_is_reported_and_the_queue_comes_back() {
-    let mut rig = Rig::new();
-    let (_code, add) = load(&mut rig, ADD);
-    let (block, data) = (rig.host(4096), rig.host(4096));
-    let place = put(&mut rig, &block, 0, [data.va(); 2], 1);
-    let mut commands = Commands::new(256);
-    commands.dispatch(&add, place, [1, 1, 1]);
-    for resets in [false, true] {
-        rig.run(&commands, Release::Host);
-        rig.fault(FaultKind::HungWave);
-        let (lost, hang) = hangs(&mut rig, &commands);
-        assert_eq!(hang.fence, Some(hang.reached + 1));
-        assert!(hang.read <= hang.written && hang.after >= LIMIT);
-        let mut names = hang.packets.iter().filter_map(|(_, name)| *name);
-        assert!(names.any(|name| name == "DISPATCH_DIRECT"), "{hang}");
-        let busy = |register| {
-            let mut readings = hang.registers.iter();
-            readings.any(|reading| reading.register == register && reading.value != 0)
-        };
-        assert!(busy(gc::CP_HQD_ACTIVE) && busy(gc::GRBM_STATUS), "{hang}");
-        if resets {
-            rig.reset_mec();
-        } else {
-            let Gpu {
-                device, compute, ..
-            } = &mut rig.gpu;
-            compute.dequeue(device).expect("waves are killed");
-        }
-        let Gpu {
-            device, compute, ..
-        } = &mut rig.gpu;
-        compute.recreate(device).expect("the MEC runs");
-        assert!(compute.wait(device, lost, LIMIT).is_err(), "it is lost");
-    }
-    rig.run(&commands, Release::Host);
-    assert_eq!(rig.get(&data, 0), 3);
-    rig.ends_well();
-}
-
-#[test]
-fn a_lost_fence_is_reported_by_either_queue() {
-    let mut rig = Rig::new();
-    let mut commands = Commands::new(16);
-    commands.pm4().nop();
-    rig.fault(FaultKind::FenceLost);
-    let (_, hang) = hangs(&mut rig, &commands);
-    let all = (hang.written, 4);
-    assert_eq!((hang.read, hang.packets.len()), all, "{hang}");
-    rig.run(&commands, Release::Host);
-    rig.fault(FaultKind::FenceLost);
-    let Gpu { device, sdma, .. } = &mut rig.gpu;
-    let lost = sdma[0].submit(device).expect("there is room");
-    let Err(Error::Hung(hang)) = sdma[0].wait(device, lost, LIMIT) else {
-        panic!("the fence came");
-    };
-    assert_eq!(hang.queue, "SDMA0 queue");
-    let last = hang.packets.last().and_then(|(_, name)| *name);
-    assert_eq!(last, Some("FENCE"), "{hang}");
-    rig.gpu.recover_sdma(0).expect("the engine comes back");
-    let Gpu { device, sdma, .. } = &mut rig.gpu;
-    assert!(sdma[0].wait(device, lost, LIMIT).is_err(), "it is lost");
-    let data = rig.host(4096);
-    rig.copied(|sdma, device| {
-        let filled = sdma.fill(device, data.va(), 6, 64);
-        filled.expect("there is room");
-    });
-    assert_eq!(rig.get(&data, 60), 6);
     rig.ends_well();
 }
