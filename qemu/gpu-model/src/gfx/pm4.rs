@@ -92,7 +92,11 @@ impl Gfx {
                 return Ok(worked);
             }
             match self.packet(key, queue, fabric)? {
-                Outcome::Done => worked = true,
+                Outcome::Done => {
+                    worked = true;
+                    // What waited is done, and what follows is none that was seen before.
+                    queue.state = State::Idle;
+                }
                 Outcome::Waits => {
                     let now = fabric.clock.ns();
                     let since = match queue.state {

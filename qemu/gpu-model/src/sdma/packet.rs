@@ -77,7 +77,11 @@ fn work(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<bool, Violat
             return Ok(worked);
         }
         match packet(key, queue, fabric)? {
-            Outcome::Done => worked = true,
+            Outcome::Done => {
+                worked = true;
+                // What waited is done, and what follows is none that was seen before.
+                queue.state = State::Idle;
+            }
             Outcome::Waits => {
                 let now = fabric.clock.ns();
                 let since = match queue.state {
