@@ -2,11 +2,14 @@
 //! back. A panic, an endless loop or memory without bound is the bug, and so is a broken promise that a function asserts.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_fallback::fork_join::SingleCore;
 use cpu_fallback::{CpuBackend, CpuConfig, KernelSet};
+use firmware_loader::archive::{Archive, Entry};
+use firmware_loader::{File, Firmware, PART_MAX, SETS, Set};
 use inference::backend::BackendError;
 use inference::chat::{ChatTemplate, Conversation, Origin};
 use inference::engine::{Engine, EngineConfig, Request};
@@ -19,6 +22,10 @@ use inference::tokenizer::{ControlTokens, Metadata, Special, TokenKind, Tokenize
 use serde_json::json;
 use serving::{Server, ServerConfig};
 
+#[allow(dead_code, reason = "the loader's tests use the rest")]
+#[path = "../firmware-loader/tests/support/synthetic.rs"]
+mod synthetic;
+
 /// What a fuzzer calls.
 pub(crate) type Target = fn(&[u8]);
 
@@ -29,6 +36,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("api", api),
     ("template", template),
     ("tokenizer", tokenizer),
+    ("firmware", firmware),
 ];
 
 /// A whole model small enough to be evaluated thousands of times a second: one layer, width 32, four tokens.
@@ -327,4 +335,68 @@ fn spell(tokenizer: &Tokenizer, text: &str) -> Vec<TokenId> {
         tokens
     });
     tokens
+}
+
+/// A firmware file, or an archive. The first byte says of which set and which of its files: the other files are good ones.
+/// Whatever is accepted lies within the bytes, and an archive is the only one with its content.
+pub(crate) fn firmware(data: &[u8]) {
+    thread_local! {
+        static SET_FILES: Vec<(&'static Set, BTreeMap<&'static str, Vec<u8>>)> =
+            SETS.iter().map(|set| (*set, synthetic::files(set))).collect();
+    }
+    let Some((&choice, bytes)) = data.split_first() else {
+        return;
+    };
+    let (set, file) = (usize::from(choice) / 16, usize::from(choice) % 16);
+    let Some(file) = File::ALL.get(file) else {
+        return firmware_archive(bytes);
+    };
+    SET_FILES.with(|sets| {
+        let (set, files) = &sets[set % sets.len()];
+        let Some(name) = set.files[*file as usize] else {
+            return;
+        };
+        // The size in the header is made to fit in half of the runs, since nothing goes on otherwise.
+        let mut fitting = bytes.to_vec();
+        if let Some(size) = fitting.first_chunk_mut() {
+            *size = (bytes.len() as u32).to_le_bytes();
+        }
+        for bytes in [bytes, &fitting] {
+            let get = |wanted: &str| {
+                let good = files.get(wanted).map(Vec::as_slice);
+                if wanted == name { Some(bytes) } else { good }
+            };
+            match Firmware::new(get, set) {
+                Ok(firmware) => inside(&firmware, get),
+                Err(error) => assert!(error.file == name && !error.to_string().is_empty()),
+            }
+        }
+    });
+}
+
+/// All parts of a firmware are where they say.
+fn inside<'a>(firmware: &Firmware<'_>, get: impl Fn(&str) -> Option<&'a [u8]>) {
+    for part in firmware.parts() {
+        let file = get(part.file).expect("a part of a file");
+        let end = part.offset + part.image.len();
+        assert_eq!(file[part.offset..end], *part.image);
+        assert!(part.image.len() <= PART_MAX as usize);
+    }
+    assert!(firmware.loads().all(|load| !load.image.is_empty()));
+    let _ = firmware.start_address(File::Mec);
+}
+
+/// An archive, and what is in it.
+fn firmware_archive(bytes: &[u8]) {
+    let archive = match Archive::new(bytes) {
+        Ok(archive) => archive,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let entries: Vec<Entry<'_>> = archive.entries().collect();
+    assert!(bytes.starts_with(&synthetic::archive(&entries)));
+    for set in SETS {
+        if let Ok(firmware) = Firmware::new(|name| archive.get(name), set) {
+            inside(&firmware, |name| archive.get(name));
+        }
+    }
 }

@@ -86,6 +86,7 @@ fn rooms_that_forbid_unsafe_have_none() {
     for room in [
         "inference",
         "serving",
+        "firmware-loader",
         "shader-compiler",
         "shader-compiler/isa",
         "shaders",
