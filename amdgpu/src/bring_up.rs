@@ -250,22 +250,8 @@ impl<'a> Card<'a> {
         log: Log<'_>,
     ) -> Result<(), (&'static str, Error)> {
         for step in steps {
-            for attempt in 1.. {
-                let start = self.device.bus().now();
-                let result = (step.act)(self).map_err(|error| self.device.explain(error));
-                log(&StepReport {
-                    name: step.name,
-                    took: self.device.bus().now().saturating_sub(start),
-                    attempt,
-                    result: result.clone(),
-                });
-                match result {
-                    Ok(()) => break,
-                    Err(Error::Gone { why }) => return Err((step.name, Error::Gone { why })),
-                    Err(error) if attempt == step.attempts => return Err((step.name, error)),
-                    Err(_) => {}
-                }
-            }
+            let name = (step.name, step.attempts);
+            attempt(name, self, |card| &mut card.device, step.act, log)?;
         }
         Ok(())
     }
@@ -282,6 +268,35 @@ impl<'a> Card<'a> {
         }
         if let Some(ring) = self.interrupts.take() {
             ring.abandon(device);
+        }
+    }
+}
+
+/// Does something, as often as it may, and tells the log of each time. What cannot become better is not tried again.
+pub(crate) fn attempt<S, T>(
+    (name, attempts): (&'static str, u32),
+    subject: &mut S,
+    device: fn(&mut S) -> &mut Device,
+    act: impl Fn(&mut S) -> Result<T, Error>,
+    log: Log<'_>,
+) -> Result<T, (&'static str, Error)> {
+    let mut attempt = 1;
+    loop {
+        let start = device(subject).bus().now();
+        let result = act(subject).map_err(|error| device(subject).explain(error));
+        log(&StepReport {
+            name,
+            took: device(subject).bus().now().saturating_sub(start),
+            attempt,
+            result: result.as_ref().map(drop).map_err(Clone::clone),
+        });
+        match result {
+            Ok(done) => return Ok(done),
+            Err(error @ (Error::Gone { .. } | Error::Unsupported { .. })) => {
+                return Err((name, error));
+            }
+            Err(error) if attempt == attempts => return Err((name, error)),
+            Err(_) => attempt += 1,
         }
     }
 }

@@ -141,20 +141,23 @@ impl Gpu {
         log: Log<'_>,
     ) -> Result<Self, Failure> {
         let mut device = Device::new(bus, Box::new(FixedBases));
-        let start = device.bus().now();
-        let found = Card::find(&mut device, configuration.resize_bar, configuration.force)
-            .and_then(|found| check_set(found.0, firmware).map(|()| found))
-            .map_err(|error| device.explain(error));
-        let name = "discovery";
-        log(&bring_up::StepReport {
-            name,
-            took: device.bus().now().saturating_sub(start),
-            attempt: 1,
-            result: found.as_ref().map(drop).map_err(Clone::clone),
-        });
+        let found = bring_up::attempt(
+            ("discovery", 2),
+            &mut device,
+            |device| device,
+            |device| {
+                let Configuration {
+                    resize_bar, force, ..
+                } = *configuration;
+                let found = Card::find(device, resize_bar, force)?;
+                check_set(found.0, firmware)?;
+                Ok(found)
+            },
+            log,
+        );
         let found = match found {
             Ok(found) => found,
-            Err(error) => return Err(give_up(device, name, error)),
+            Err((step, error)) => return Err(give_up(device, step, error)),
         };
         let mut card = Card::new(device, firmware, found);
         match bring_up(&mut card, configuration.warm, log) {
