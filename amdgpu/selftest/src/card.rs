@@ -11,8 +11,12 @@ use amdgpu::{Gpu, GpuVa};
 use shader_cases::{Device, Error, Launch, Outputs};
 use shaders::{Kernel, KernelError};
 
-/// How long a kernel may run: the model takes seconds for some.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long a kernel may run: the model takes seconds for some where the machine is busy.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often is looked whether it is done, or something is wrong.
+const PAUSE: Duration = Duration::from_micros(100);
+/// Failures of the queue after which the card is given up, as each may cost the whole limit.
+const MOST_RECOVERIES: u32 = 3;
 /// Pieces of staging memory, and bytes of each.
 const STAGING: (usize, u64) = (2, 256 << 10);
 /// Bytes for the argument segment; the largest of a shipped kernel has less than 200.
@@ -29,6 +33,8 @@ pub struct OnCard<'a> {
     staging: Staging,
     arguments: SharedBuffer,
     commands: Commands,
+    /// How often the compute queue was made anew.
+    recoveries: u32,
     /// The queues do not answer any more.
     lost: bool,
 }
@@ -47,6 +53,7 @@ impl<'a> OnCard<'a> {
             gpu,
             kernels,
             commands: Commands::new(COMMANDS),
+            recoveries: 0,
             lost: false,
         })
     }
@@ -117,7 +124,7 @@ impl<'a> OnCard<'a> {
         code: &KernelCode,
         arguments: &[u8],
         groups: [u32; 3],
-    ) -> Result<(), amdgpu::Error> {
+    ) -> Result<(), Failure> {
         let Gpu {
             device,
             compute,
@@ -130,7 +137,31 @@ impl<'a> OnCard<'a> {
         self.commands.dispatch(code, self.arguments.va(), groups);
         compute.code_changed();
         let fence = compute.submit(device, &self.commands, Release::Memory)?;
-        compute.wait(device, fence, LIMIT)
+        let start = device.bus().now();
+        loop {
+            let Gpu {
+                device, compute, ..
+            } = &mut *self.gpu;
+            let done = compute.is_done(device, fence);
+            // Even where it is done: that the results are right does not excuse a fault.
+            self.check_health()?;
+            if done {
+                return Ok(());
+            }
+            let Gpu {
+                device, compute, ..
+            } = &mut *self.gpu;
+            let after = device.bus().now().saturating_sub(start);
+            if after >= LIMIT {
+                // For its report.
+                let mut ended = compute.wait(device, fence, Duration::ZERO);
+                if let Err(amdgpu::Error::Hung(hang)) = &mut ended {
+                    hang.after = after;
+                }
+                return Ok(ended?);
+            }
+            device.bus().pause(PAUSE);
+        }
     }
 
     fn fetch(&mut self, from: GpuVa, bytes: usize) -> Result<Vec<u8>, amdgpu::Error> {
@@ -144,7 +175,7 @@ impl<'a> OnCard<'a> {
         Ok(out)
     }
 
-    /// What happened on the card that nobody asked for is a failure, whatever the results are.
+    /// What happened on the card that nobody asked for is a failure.
     fn check_health(&mut self) -> Result<(), Failure> {
         let health = self.gpu.health()?;
         if health.is_good() {
@@ -156,12 +187,12 @@ impl<'a> OnCard<'a> {
         Err(Failure::Health(all.join("; ")))
     }
 
-    /// After a failure: a compute queue that hangs is made anew, of anything worse the card is left alone.
+    /// After a failure of the card the compute queue is made anew; if that does not help, or did not, the card is left alone.
     fn recover(&mut self, failure: &Failure) {
-        self.lost = match failure {
-            Failure::Arguments(_) => false,
-            Failure::Health(_) | Failure::Card(_) => self.gpu.recover_compute().is_err(),
-        };
+        if !matches!(failure, Failure::Arguments(_)) {
+            self.recoveries += 1;
+            self.lost = self.gpu.recover_compute().is_err() || self.recoveries > MOST_RECOVERIES;
+        }
     }
 
     fn free(&mut self, held: Vec<VramBuffer>) -> Result<(), Failure> {
@@ -228,7 +259,6 @@ impl Device for OnCard<'_> {
         })?;
         let mut held = Vec::new();
         let mut ran = self.run_with(kernel, launch, &mut held);
-        ran = self.check_health().and(ran);
         if let Err(failure) = &ran {
             self.recover(failure);
         }
