@@ -79,10 +79,16 @@ impl<B: Backend> Service for Server<B> {
 
 /// Everything after the processor, memory and the cores are set up. Returns never: it ends in power-off or reset.
 pub fn run(options: Options) -> ! {
-    if options.backend == BackendChoice::Gpu || options.selftest_gpu {
+    if options.backend == BackendChoice::Gpu {
         log::error!("gpu: this kernel has no GPU backend; the CPU computes");
     }
     let mut machine = machine::find(&options);
+    if options.selftest_gpu {
+        match &mut machine.gpu {
+            Some(gpu) => gpu.selftest(),
+            None => gpu::selftest::report_none("there is no graphics card of AMD's"),
+        }
+    }
     match load::load(&mut machine.disks, &options) {
         Ok(loaded) => serve(loaded.server, machine, options, Some(loaded.summary)),
         Err(error) => {

@@ -3,6 +3,7 @@
 //!
 //! A card that cannot be used is no reason not to serve: it is reported, it loses its DMA, and the CPU computes.
 
+pub mod selftest;
 mod status;
 
 use alloc::boxed::Box;
