@@ -163,25 +163,21 @@ pub(crate) fn soft_reset(device: &mut Device, engines: u32, time: Duration) -> R
 /// # Errors
 /// If the card has no such registers.
 pub fn compute_units(device: &mut Device, shape: &Shape) -> Result<u32, Error> {
-    const OFF: [Register; 2] = [
-        gc::CC_GC_SHADER_ARRAY_CONFIG,
-        gc::GC_USER_SHADER_ARRAY_CONFIG,
-    ];
-    let all = (1 << shape.wgps) - 1;
+    use gc::{CC_GC_SA_UNIT_DISABLE, CC_GC_SHADER_ARRAY_CONFIG};
+    let arrays = [CC_GC_SA_UNIT_DISABLE, gc::GC_USER_SA_UNIT_DISABLE];
+    let arrays = off(device, arrays, CC_GC_SA_UNIT_DISABLE::SA_DISABLE)?;
     let mut units = 0;
-    for engine in 0..shape.engines {
-        for array in 0..shape.arrays {
-            let select = INDEX::SE_INDEX.is(engine)
-                | INDEX::SA_INDEX.is(array)
-                | INDEX::INSTANCE_BROADCAST_WRITES.is(1);
-            device.write(gc::GRBM_GFX_INDEX, select)?;
-            let mut off = 0;
-            for register in OFF {
-                let value = device.read(register)?;
-                off |= gc::CC_GC_SHADER_ARRAY_CONFIG::INACTIVE_WGPS.of(value);
-            }
-            units += 2 * (all & !off).count_ones();
+    for number in 0..shape.engines * shape.arrays {
+        if arrays >> number & 1 == 1 {
+            continue;
         }
+        let select = INDEX::SE_INDEX.is(number / shape.arrays)
+            | INDEX::SA_INDEX.is(number % shape.arrays)
+            | INDEX::INSTANCE_BROADCAST_WRITES.is(1);
+        device.write(gc::GRBM_GFX_INDEX, select)?;
+        let wgps = [CC_GC_SHADER_ARRAY_CONFIG, gc::GC_USER_SHADER_ARRAY_CONFIG];
+        let wgps = off(device, wgps, CC_GC_SHADER_ARRAY_CONFIG::INACTIVE_WGPS)?;
+        units += 2 * (!wgps & ((1 << shape.wgps) - 1)).count_ones();
     }
     let broadcast = INDEX::SE_BROADCAST_WRITES.is(1)
         | INDEX::SA_BROADCAST_WRITES.is(1)
@@ -195,4 +191,10 @@ pub fn compute_units(device: &mut Device, shape: &Shape) -> Result<u32, Error> {
         });
     }
     Ok(units)
+}
+
+/// What is fused off or switched off, a bit each.
+fn off(device: &mut Device, registers: [Register; 2], field: Field) -> Result<u32, Error> {
+    let [fused, switched] = registers;
+    Ok(field.of(device.read(fused)? | device.read(switched)?))
 }

@@ -187,8 +187,14 @@ registers! {
     "Resets the waves of the selected queue." SPI_COMPUTE_QUEUE_RESET, 0, 0x1f73 { RESET 0 0 }
     "Debug settings per VMID." SPI_GDBG_PER_VMID_CNTL, 0, 0x1f72 {}
     "Address layout of memory channels." GB_ADDR_CONFIG, 0, 0x13de, reset 0x545 {}
-    "Shader arrays that are fused off." CC_GC_SHADER_ARRAY_CONFIG, 0, 0x100f, reset 0xfff00000 { INACTIVE_WGPS 31 16 }
-    "Shader arrays that software switched off." GC_USER_SHADER_ARRAY_CONFIG, 1, 0x5b90 { INACTIVE_WGPS 31 16 }
+    "Work-group processors of an array that are fused off." CC_GC_SHADER_ARRAY_CONFIG, 0, 0x100f, reset 0xfff00000 {
+        INACTIVE_WGPS 31 16
+    }
+    "The same that software switched off." GC_USER_SHADER_ARRAY_CONFIG, 1, 0x5b90 { INACTIVE_WGPS 31 16 }
+    "Shader arrays that are fused off; the value is that of a real RX 7900 XTX, which has twelve." CC_GC_SA_UNIT_DISABLE, 0, 0xfe9, reset 0xf00000 {
+        SA_DISABLE 23 8
+    }
+    "The same that software switched off." GC_USER_SA_UNIT_DISABLE, 1, 0x5b92, reset 0xf00000 { SA_DISABLE 23 8 }
     "The RLC engine." RLC_CNTL, 1, 0x4c00, reset 0x1 {
         RLC_ENABLE_F32 0 0, FORCE_RETRY 1 1, READ_CACHE_DISABLE 2 2, RLC_STEP_F32 3 3, RESERVED 31 4
     }
