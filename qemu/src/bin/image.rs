@@ -11,11 +11,12 @@ use qemu::{firmware, kernel};
 const HELP: &str = "\
 Write a disk image that boots Infernel on a UEFI machine.
 
-usage: cargo image -- --out F [--model F.gguf] [--firmware DIR] [--limine DIR] [--cmdline TEXT]
+usage: cargo image -- --out F [--model F.gguf] [--gpu] [--firmware DIR] [--limine DIR] [--cmdline TEXT]
 
   --out F          the image; write it to a disk with dd, or give it to a virtual machine
   --model F.gguf   model to put on it (default: tests/data/demo.gguf)
-  --firmware DIR   AMD's firmware files, for a GPU: put on it if the option is given
+  --gpu            put AMD's firmware on it, from /lib/firmware/amdgpu, else from Debian's package
+  --firmware DIR   the same from a folder; files may end in .xz or .zst
   --limine DIR     folder with BOOTX64.EFI of Limine 9 (default: LIMINE_DIR)
   --cmdline TEXT   kernel command line, e.g. \"ip=192.168.1.9/24,192.168.1.1 port=80\"
 
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let (mut out, mut command_line) = (None, String::new());
     let mut model = kernel::repository().join("tests/data/demo.gguf");
-    let mut firmware = None;
+    let (mut gpu, mut folder) = (false, None);
     let mut limine = std::env::var_os("LIMINE_DIR").map(PathBuf::from);
     let mut arguments = std::env::args_os().skip(1).peekable();
     arguments.next_if(|first| first == "--");
@@ -51,7 +52,8 @@ fn run() -> Result<()> {
             Arg::Long("model") => model = parser.value()?.into(),
             Arg::Long("limine") => limine = Some(parser.value()?.into()),
             Arg::Long("cmdline") => command_line = parser.value()?.string()?,
-            Arg::Long("firmware") => firmware = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("gpu") => gpu = true,
+            Arg::Long("firmware") => folder = Some(PathBuf::from(parser.value()?)),
             other => return Err(other.unexpected()).context("see: cargo image -- --help"),
         }
     }
@@ -65,7 +67,8 @@ fn run() -> Result<()> {
         kernel: kernel::build()?,
         command_line,
     };
-    let firmware = firmware.map(|place| firmware::archive(Some(&place)));
+    let wanted = gpu || folder.is_some();
+    let firmware = wanted.then(|| firmware::archive(folder.as_deref()));
     let firmware = firmware.transpose()?;
     let content = Content {
         model: Some(&model),
