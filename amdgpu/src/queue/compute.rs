@@ -8,11 +8,10 @@ use core::time::Duration;
 use amdgpu_registers::{Register, gc};
 
 use super::dispatch::Commands;
-use super::fence::{Fence, Fences, Progress};
-use super::hang::{Batches, Evidence, hang};
+use super::fence::{Fence, Progress};
 use super::mqd::Mqd;
 use super::pm4::{After, Caches, Pm4, Write, decode};
-use super::ring::{Ring, STAMP_COUNT, Unit, put_words, wait};
+use super::ring::{Kind, Ring, Unit, put_words};
 use super::{FROM_KERNELS, FROM_OUTSIDE, TO_OUTSIDE};
 use crate::hub::video_memory_base;
 use crate::memory::{Access, SharedBuffer, VramBuffer};
@@ -24,11 +23,16 @@ const LOG_EOP_DWORDS: u32 = 10;
 const FRAME: usize = 16;
 /// Dwords that an INDIRECT_BUFFER can name.
 const MOST_INDIRECT: usize = 0xf_ffff;
-/// How long a batch waits for room in the ring.
-const ROOM_LIMIT: Duration = Duration::from_secs(10);
 /// How long a queue may take to go (`gfx_v11_0_kiq_init_register` and `hqd_destroy_v11` in Linux wait for so long).
 const DEQUEUE_LIMIT: Duration = Duration::from_millis(100);
 
+pub(super) const KIND: Kind = Kind {
+    name: "compute queue",
+    unit: Unit::Dwords,
+    registers: REPORT,
+    shift: 0,
+    decode,
+};
 /// What a report of a hang has.
 const REPORT: &[Register] = &[
     gc::GRBM_STATUS,
@@ -79,10 +83,8 @@ pub struct ComputeQueue {
     ring: Ring,
     eop: VramBuffer,
     placement: Placement,
-    fences: Fences,
     /// What the next batch must do to caches before it begins.
     pending: Caches,
-    batches: Batches,
 }
 
 impl ComputeQueue {
@@ -100,7 +102,7 @@ impl ComputeQueue {
             ring_bytes,
             ..
         } = placement;
-        let ring = Ring::new(device, memory, Unit::Dwords, ring_bytes, doorbell)?;
+        let ring = Ring::new(device, memory, KIND, ring_bytes, doorbell)?;
         let eop = memory.allocate_vram(device, 4 << LOG_EOP_DWORDS, 4096, Access::UNCACHED);
         let eop = match eop {
             Ok(eop) => eop,
@@ -113,9 +115,7 @@ impl ComputeQueue {
             ring,
             eop,
             placement,
-            fences: Fences::default(),
             pending: FROM_OUTSIDE.and(Caches::GLI_INV),
-            batches: Batches::default(),
         };
         match queue.activate(device) {
             Ok(()) => Ok(queue),
@@ -138,7 +138,7 @@ impl ComputeQueue {
             &[(gc::CP_PQ_WPTR_POLL_CNTL::EN, 0)],
         )?;
         device.update(gc::CP_PQ_STATUS, &[(gc::CP_PQ_STATUS::DOORBELL_ENABLE, 1)])?;
-        selected(device, |device| {
+        with_compute_queue(device, |device| {
             for (register, value) in mqd.registers() {
                 device.write(register, value)?;
             }
@@ -201,17 +201,14 @@ impl ComputeQueue {
                 bytes: 4 * total,
             });
         }
-        let room = wait(device, ROOM_LIMIT, |device| {
-            self.ring.has_room(device, total)
-        });
-        room.map_err(|after| self.hang(device, None, after))?;
-        let fence = self.fences.next();
+        self.ring.wait_for_room(device, total)?;
+        let fence = self.ring.next_fence();
         let (mut frame, mut used) = ([0; FRAME], 0);
         // The end of the batch before is only told when it comes, not waited for.
         let mut begin = Pm4::new(&mut frame, &mut used);
         begin.cs_partial_flush();
         begin.acquire_mem(FROM_KERNELS.and(self.pending));
-        self.batches.begin(self.ring.written());
+        self.ring.begin_batch();
         self.ring.write(device, &frame[..used]);
         self.ring.write(device, words);
         let caches = match release {
@@ -222,23 +219,20 @@ impl ComputeQueue {
         used = 0;
         Pm4::new(&mut frame, &mut used).release_mem(caches, write, After::Confirmation);
         self.ring.write(device, &frame[..used]);
+        self.ring.end_batch();
         self.ring.ring_doorbell(device);
-        self.fences.issue(fence);
         self.pending = Caches::NONE;
         Ok(fence)
     }
 
     /// How far it is.
     pub fn progress(&mut self, device: &mut Device) -> Progress {
-        self.fences.progress(device, &mut self.ring)
+        self.ring.progress(device)
     }
 
     /// Whether a batch is done.
     pub fn is_done(&mut self, device: &mut Device, fence: Fence) -> bool {
-        if !self.fences.is_done(fence) {
-            self.fences.see(self.ring.fence(device));
-        }
-        self.fences.is_done(fence)
+        self.ring.is_done(device, fence)
     }
 
     /// Waits until a batch is done.
@@ -251,31 +245,13 @@ impl ComputeQueue {
         fence: Fence,
         limit: Duration,
     ) -> Result<(), Error> {
-        self.fences.check(fence)?;
-        let done = wait(device, limit, |device| self.is_done(device, fence));
-        done.map(|_| ())
-            .map_err(|after| self.hang(device, Some(fence), after))
-    }
-
-    fn hang(&mut self, device: &mut Device, fence: Option<Fence>, after: Duration) -> Error {
-        let evidence = Evidence {
-            queue: "compute queue",
-            fence: fence.map(|fence| fence.0),
-            reached: self.fences.see(self.ring.fence(device)),
-            after,
-            batches: &self.batches,
-            registers: REPORT,
-            decode,
-        };
-        let ring = &mut self.ring;
-        let report = selected(device, |device| Ok(hang(device, ring, &evidence)));
-        report.unwrap_or_else(|error| error)
+        self.ring.wait(device, fence, limit)
     }
 
     /// Where [`Commands::timestamp`] may write so that [`ComputeQueue::stamp`] finds it. There are 256 places.
     #[must_use]
     pub fn stamp_place(&self, stamp: u64) -> GpuVa {
-        self.ring.stamp_place(stamp % STAMP_COUNT)
+        self.ring.stamp_place(stamp)
     }
 
     /// A timestamp in units of 10 ns.
@@ -316,7 +292,7 @@ impl ComputeQueue {
     /// If it stays active.
     pub fn dequeue(&mut self, device: &mut Device) -> Result<(), Error> {
         const RESET_WAVES: u32 = 2;
-        selected(device, |device| {
+        with_compute_queue(device, |device| {
             let active = gc::CP_HQD_ACTIVE::ACTIVE.mask();
             if device.read(gc::CP_HQD_ACTIVE)? & active == 0 {
                 return Ok(());
@@ -336,11 +312,7 @@ impl ComputeQueue {
     /// # Errors
     /// If it does not become active.
     pub fn recreate(&mut self, device: &mut Device) -> Result<(), Error> {
-        self.fences.see(self.ring.fence(device));
-        let fence = self.fences.give_up();
-        self.ring.set_fence(device, fence);
         self.ring.reset(device);
-        self.batches = Batches::default();
         self.code_changed();
         self.activate(device)
     }
@@ -377,7 +349,7 @@ impl Prebuilt {
 }
 
 /// Lets banked registers mean those of the queue: me 1, pipe 0, queue 0.
-fn selected<T>(
+pub(super) fn with_compute_queue<T>(
     device: &mut Device,
     act: impl FnOnce(&mut Device) -> Result<T, Error>,
 ) -> Result<T, Error> {

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use super::ring::Ring;
-use crate::{Device, Error};
+use crate::Error;
 
 /// The end of a batch. Fences of a queue come one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +54,7 @@ impl Fences {
         Fence(self.issued + 1)
     }
 
-    /// It was asked for.
+    /// [`Fences::next`] was asked for.
     pub(super) const fn issue(&mut self, fence: Fence) {
         self.issued = fence.0;
     }
@@ -69,13 +68,9 @@ impl Fences {
         self.reached
     }
 
-    pub(super) fn progress(&mut self, device: &mut Device, ring: &mut Ring) -> Progress {
-        Progress {
-            reached: self.see(ring.fence(device)),
-            issued: self.issued,
-            read: ring.read(device),
-            written: ring.written(),
-        }
+    /// The last that was asked for.
+    pub(super) const fn last(&self) -> u64 {
+        self.issued
     }
 
     pub(super) const fn is_done(&self, fence: Fence) -> bool {

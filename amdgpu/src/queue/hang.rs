@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use amdgpu_registers::Register;
 
-use super::ring::Ring;
+use super::compute::with_compute_queue;
+use super::fence::{Fence, Progress};
+use super::ring::{Kind, Ring};
 use crate::hub::{Hub, PageFault, look_at_fault};
 use crate::{Device, Error};
 
@@ -68,64 +70,61 @@ impl Batches {
     }
 }
 
-/// What a report is made of, beside the ring.
-pub(super) struct Evidence<'a> {
-    pub(super) queue: &'static str,
-    pub(super) fence: Option<u64>,
-    pub(super) reached: u64,
-    pub(super) after: Duration,
-    pub(super) batches: &'a Batches,
-    pub(super) registers: &'a [Register],
-    /// Tells a packet's name and dwords from its first one.
-    pub(super) decode: fn(u32) -> (Option<&'static str>, usize),
-}
-
-/// The error of a queue that hangs, or of a card that is gone.
-pub(super) fn hang(device: &mut Device, ring: &mut Ring, evidence: &Evidence<'_>) -> Error {
-    let mut registers = Vec::new();
-    for register in evidence.registers {
-        match device.read(*register) {
-            Ok(value) => registers.push(Reading {
-                register: *register,
-                value,
-            }),
-            Err(error) => return error,
-        }
-    }
+/// The error of a queue that hangs, or of a card that is gone. Banked registers are those of the compute queue.
+pub(super) fn hang(
+    device: &mut Device,
+    ring: &mut Ring,
+    fence: Option<Fence>,
+    after: Duration,
+) -> Error {
+    let registers = match with_compute_queue(device, |device| readings(device, ring.kind())) {
+        Ok(registers) => registers,
+        Err(error) => return error,
+    };
     if registers.iter().all(|reading| reading.value == u32::MAX) {
         return device.gone();
     }
-    let (read, written) = (ring.read(device), ring.written());
+    let Progress {
+        read,
+        written,
+        reached,
+        ..
+    } = ring.progress(device);
     Error::Hung(Box::new(Hang {
-        queue: evidence.queue,
-        fence: evidence.fence,
-        reached: evidence.reached,
-        after: evidence.after,
+        queue: ring.kind().name,
+        fence: fence.map(|fence| fence.0),
+        reached,
+        after,
         read,
         written,
         registers,
-        packets: packets(device, ring, evidence, read),
+        packets: packets(device, ring, read),
         fault: look_at_fault(device, Hub::Gc).ok().flatten(),
     }))
 }
 
-/// The packets from a little before `read` on. A write pointer that the engine tells only now and then may be behind what it
+fn readings(device: &mut Device, kind: &Kind) -> Result<Vec<Reading>, Error> {
+    let registers = kind.registers.iter();
+    let read = |register: &Register| {
+        let register = register.plus(kind.shift);
+        let value = device.read(register)?;
+        Ok(Reading { register, value })
+    };
+    registers.map(read).collect()
+}
+
+/// The packets from a little before `read` on. A read pointer that the engine tells only now and then may be behind what it
 /// really does.
-fn packets(
-    device: &mut Device,
-    ring: &Ring,
-    evidence: &Evidence<'_>,
-    read: u64,
-) -> Vec<(u64, Option<&'static str>)> {
+fn packets(device: &mut Device, ring: &Ring, read: u64) -> Vec<(u64, Option<&'static str>)> {
     let mut found = Vec::new();
-    let start = evidence.batches.before(read);
     // What began longer ago than the ring is long has been written over.
     let oldest = ring.written().saturating_sub(ring.capacity());
+    let start = ring.batches().before(read);
     let Some(mut at) = start.filter(|start| *start >= oldest) else {
         return found;
     };
     while at < ring.written() && found.len() < MOST_PACKETS {
-        let (name, dwords) = (evidence.decode)(ring.look(device, at));
+        let (name, dwords) = (ring.kind().decode)(ring.look(device, at));
         let next = at + dwords as u64;
         // Of those that were read only the last few.
         if next + 64 > read {

@@ -120,7 +120,7 @@ fn fixed() -> [(Register, u32); 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::Unit;
+    use super::super::compute::KIND;
     use super::*;
     use crate::testing::memory;
 
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn an_mqd_has_the_values_of_the_reference() {
         let (mut device, mut memory, _) = memory();
-        let ring = Ring::new(&mut device, &mut memory, Unit::Dwords, 16 << 20, 3);
+        let ring = Ring::new(&mut device, &mut memory, KIND, 16 << 20, 3);
         let ring = ring.expect("there is memory");
         let mqd = Mqd::new(McAddr(0x80_0020_0000), &ring, GpuVa(0x2000_1234_5000), 10);
         let va = ring.base().0 - 4096;

@@ -6,6 +6,10 @@
 
 use core::time::Duration;
 
+use amdgpu_registers::Register;
+
+use super::fence::{Fence, Fences, Progress};
+use super::hang::{Batches, hang};
 use crate::memory::SharedBuffer;
 use crate::{Bar, Device, Error, GpuVa, HostBuffer, Memory};
 
@@ -20,9 +24,11 @@ const FENCE: u64 = 0x100;
 /// Where timestamps are.
 const STAMPS: u64 = 0x800;
 /// How many.
-pub(super) const STAMP_COUNT: u64 = 256;
+const STAMP_COUNT: u64 = 256;
 /// Dwords that are written to host memory at once.
 const CHUNK: usize = 256;
+/// How long a packet waits for room.
+const ROOM_LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_micros(1);
 const LONGEST_PAUSE: Duration = Duration::from_micros(100);
 
@@ -35,10 +41,23 @@ pub(super) enum Unit {
     Bytes = 4,
 }
 
-/// A ring.
+/// What is different between the queues of engines.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// Its name in reports.
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    /// Registers that a report of a hang has, so many dwords further.
+    pub(super) registers: &'static [Register],
+    pub(super) shift: u32,
+    /// Tells a packet's name and dwords from its first one.
+    pub(super) decode: fn(u32) -> (Option<&'static str>, usize),
+}
+
+/// A ring, and the fences of its queue.
 pub(super) struct Ring {
+    kind: Kind,
     memory: SharedBuffer,
-    unit: Unit,
     /// A power of two.
     dwords: u64,
     /// Byte offset in BAR2.
@@ -46,6 +65,8 @@ pub(super) struct Ring {
     written: u64,
     /// What of it was read at least.
     read: u64,
+    fences: Fences,
+    batches: Batches,
 }
 
 impl Ring {
@@ -56,7 +77,7 @@ impl Ring {
     pub(super) fn new(
         device: &mut Device,
         memory: &mut Memory,
-        unit: Unit,
+        kind: Kind,
         bytes: u64,
         doorbell: u32,
     ) -> Result<Self, Error> {
@@ -77,11 +98,13 @@ impl Ring {
         }
         Ok(Self {
             memory: memory.allocate_host(device, PAGE + bytes)?,
-            unit,
+            kind,
             dwords: bytes / 4,
             doorbell: doorbell * 8,
             written: 0,
             read: 0,
+            fences: Fences::default(),
+            batches: Batches::default(),
         })
     }
 
@@ -93,12 +116,23 @@ impl Ring {
         self.memory.abandon(device);
     }
 
-    /// Starts again at 0, for a queue that is made anew.
+    /// Starts again at 0, for a queue that is made anew; fences that have not come are lost, others go on where they were.
     pub(super) fn reset(&mut self, device: &mut Device) {
+        self.see(device);
+        let fence = self.fences.give_up();
         (self.written, self.read) = (0, 0);
-        for place in [READ_POINTER, WRITE_POINTER] {
-            self.put(device, place, 0);
+        self.batches = Batches::default();
+        for (place, value) in [(READ_POINTER, 0), (WRITE_POINTER, 0), (FENCE, fence)] {
+            self.put(device, place, value);
         }
+    }
+
+    pub(super) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(super) const fn batches(&self) -> &Batches {
+        &self.batches
     }
 
     fn at(&self, offset: u64) -> GpuVa {
@@ -166,17 +200,56 @@ impl Ring {
         u64::from_le_bytes(bytes)
     }
 
-    /// The low half of the last fence that came.
-    pub(super) fn fence(&self, device: &mut Device) -> u32 {
-        let mut bytes = [0; 4];
-        device
-            .bus()
-            .host_read(self.memory.buffer(), FENCE, &mut bytes);
-        u32::from_le_bytes(bytes)
+    /// Looks for the last fence that came, of which the low half says all.
+    fn see(&mut self, device: &mut Device) -> u64 {
+        let found = self.get(device, FENCE);
+        self.fences.see(found as u32)
     }
 
-    pub(super) fn set_fence(&self, device: &mut Device, value: u64) {
-        self.put(device, FENCE, value);
+    /// The fence that the next batch ends with.
+    pub(super) const fn next_fence(&self) -> Fence {
+        self.fences.next()
+    }
+
+    pub(super) fn is_done(&mut self, device: &mut Device, fence: Fence) -> bool {
+        if !self.fences.is_done(fence) {
+            self.see(device);
+        }
+        self.fences.is_done(fence)
+    }
+
+    /// Waits for a fence.
+    ///
+    /// # Errors
+    /// [`Error::Hung`] if it does not come within `limit`; [`Error::Unexpected`] if it was lost.
+    pub(super) fn wait(
+        &mut self,
+        device: &mut Device,
+        fence: Fence,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        self.fences.check(fence)?;
+        wait(device, limit, |device| self.is_done(device, fence))
+            .map_err(|after| hang(device, self, Some(fence), after))
+    }
+
+    /// Waits for room for so many dwords.
+    ///
+    /// # Errors
+    /// [`Error::Hung`] if there is none for long.
+    pub(super) fn wait_for_room(&mut self, device: &mut Device, dwords: u64) -> Result<(), Error> {
+        wait(device, ROOM_LIMIT, |device| self.has_room(device, dwords))
+            .map_err(|after| hang(device, self, None, after))
+    }
+
+    /// How far the queue is.
+    pub(super) fn progress(&mut self, device: &mut Device) -> Progress {
+        Progress {
+            reached: self.see(device),
+            issued: self.fences.last(),
+            read: self.read(device),
+            written: self.written,
+        }
     }
 
     pub(super) fn stamp(&self, device: &mut Device, stamp: u64) -> u64 {
@@ -185,8 +258,8 @@ impl Ring {
 
     /// Dwords that the engine has read since the beginning, by what it wrote last. Engines write the position in the ring or
     /// a count of it that wraps later; modulo the ring these are the same.
-    pub(super) fn read(&mut self, device: &mut Device) -> u64 {
-        let told = self.get(device, READ_POINTER) as u32 / self.unit as u32;
+    fn read(&mut self, device: &mut Device) -> u64 {
+        let told = self.get(device, READ_POINTER) as u32 / self.kind.unit as u32;
         let behind = self.written.wrapping_sub(told.into()) & (self.dwords - 1);
         // What it cannot have read yet is nothing that it has read.
         self.read = self.written.saturating_sub(behind);
@@ -201,6 +274,11 @@ impl Ring {
             let limit = self.dwords;
             written + dwords - self.read(device) < limit
         }
+    }
+
+    /// What is written next begins a batch, up to the next fence.
+    pub(super) fn begin_batch(&mut self) {
+        self.batches.begin(self.written);
     }
 
     /// Writes dwords, for which there is room. The engine does not look at them before [`Ring::ring_doorbell`].
@@ -224,9 +302,14 @@ impl Ring {
         u32::from_le_bytes(bytes)
     }
 
+    /// The batch that was written ends with [`Ring::next_fence`].
+    pub(super) const fn end_batch(&mut self) {
+        self.fences.issue(self.fences.next());
+    }
+
     /// Tells the engine what was written. The pointer is in memory before: an engine that looks there finds the same.
     pub(super) fn ring_doorbell(&mut self, device: &mut Device) {
-        let pointer = self.written * self.unit as u64;
+        let pointer = self.written * self.kind.unit as u64;
         self.put(device, WRITE_POINTER, pointer);
         device.bus().doorbell(self.doorbell, pointer);
     }
@@ -246,19 +329,19 @@ pub(super) fn put_words(device: &mut Device, buffer: &HostBuffer, offset: u64, w
     }
 }
 
-/// Asks until it is so: how long it took, or how long it was asked in vain. Pauses are short: this is what work waits for.
-pub(super) fn wait(
+/// Asks until it is so, or returns how long it asked in vain. Pauses are short: this is what work waits for.
+fn wait(
     device: &mut Device,
     limit: Duration,
     mut is_so: impl FnMut(&mut Device) -> bool,
-) -> Result<Duration, Duration> {
+) -> Result<(), Duration> {
     let start = device.bus().now();
     let mut pause = FIRST_PAUSE;
     loop {
         let so = is_so(device);
         let after = device.bus().now().saturating_sub(start);
         if so {
-            return Ok(after);
+            return Ok(());
         }
         if after >= limit {
             return Err(after);
@@ -273,12 +356,22 @@ mod tests {
     use super::*;
     use crate::testing::{Random, memory};
 
+    fn kind(unit: Unit) -> Kind {
+        Kind {
+            name: "a test",
+            unit,
+            registers: &[],
+            shift: 0,
+            decode: |_| (None, 1),
+        }
+    }
+
     /// Whatever an engine tells, as much room as there is or less, and never more than was written is read.
     #[test]
     fn an_engine_that_tells_nonsense_does_no_harm() {
         let (mut device, mut memory, _) = memory();
         for unit in [Unit::Dwords, Unit::Bytes] {
-            let ring = Ring::new(&mut device, &mut memory, unit, 4096, 3);
+            let ring = Ring::new(&mut device, &mut memory, kind(unit), 4096, 3);
             let mut ring = ring.expect("there is memory");
             let mut random = Random(5);
             for _ in 0..5000 {
@@ -296,7 +389,7 @@ mod tests {
     #[test]
     fn what_is_written_over_the_end_is_read_from_the_beginning() {
         let (mut device, mut memory, seen) = memory();
-        let ring = Ring::new(&mut device, &mut memory, Unit::Bytes, 4096, 0x100);
+        let ring = Ring::new(&mut device, &mut memory, kind(Unit::Bytes), 4096, 0x100);
         let mut ring = ring.expect("there is memory");
         let words: [u32; 700] = core::array::from_fn(|at| at as u32);
         for round in 1..4 {
@@ -314,7 +407,7 @@ mod tests {
         }
         let wrong = [(4095, 3), (2048, 3), (32 << 20, 3), (4096, u32::MAX)];
         for (bytes, doorbell) in wrong {
-            let ring = Ring::new(&mut device, &mut memory, Unit::Bytes, bytes, doorbell);
+            let ring = Ring::new(&mut device, &mut memory, kind(Unit::Bytes), bytes, doorbell);
             assert!(ring.is_err(), "{bytes} {doorbell}");
         }
     }

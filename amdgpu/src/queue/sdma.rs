@@ -8,23 +8,17 @@
 
 use core::time::Duration;
 
-use amdgpu_registers::{Register, gc, sdma};
+use amdgpu_registers::{Register, sdma};
 
-use super::fence::{Fence, Fences, Progress};
-use super::hang::{Batches, Evidence, hang};
-use super::ring::{Ring, Unit, wait};
+use super::fence::{Fence, Progress};
+use super::ring::{Kind, Ring, Unit};
 use super::sdma_packets::{self as packets, MOST_BYTES, NOP};
 use crate::{Device, Error, GpuVa, Memory};
 
 /// Dwords from a register of engine 0 to that of engine 1.
 const ENGINE: u32 = 0x600;
-/// How long a packet waits for room in the ring.
-const ROOM_LIMIT: Duration = Duration::from_secs(10);
-/// Names of the engines' queues in reports.
-const NAMES: [&str; 2] = ["SDMA0 queue", "SDMA1 queue"];
-
 /// What a report of a hang has, of engine 0.
-const REPORT: [Register; 6] = [
+const REPORT: &[Register] = &[
     sdma::SDMA0_STATUS_REG,
     sdma::SDMA0_QUEUE_CONTEXT_STATUS,
     sdma::SDMA0_QUEUE_RB_CNTL,
@@ -33,12 +27,21 @@ const REPORT: [Register; 6] = [
     sdma::SDMA0_INT_STATUS,
 ];
 
+/// The queue of an engine.
+const fn kind(engine: u32, name: &'static str) -> Kind {
+    Kind {
+        name,
+        unit: Unit::Bytes,
+        registers: REPORT,
+        shift: engine * ENGINE,
+        decode: packets::decode,
+    }
+}
+const KINDS: [Kind; 2] = [kind(0, "SDMA0 queue"), kind(1, "SDMA1 queue")];
+
 /// A queue of an SDMA engine.
 pub struct SdmaQueue {
     ring: Ring,
-    engine: u32,
-    fences: Fences,
-    batches: Batches,
     /// There are packets that the engine was not told of.
     is_waiting: bool,
 }
@@ -55,18 +58,13 @@ impl SdmaQueue {
         ring_bytes: u64,
         doorbell: u32,
     ) -> Result<Self, Error> {
-        if engine as usize >= NAMES.len() {
-            return Err(Error::Unexpected {
-                what: "SDMA engine",
-                found: engine.into(),
-                expected: "0 or 1",
-            });
-        }
+        let kind = KINDS.get(engine as usize).ok_or(Error::Unexpected {
+            what: "SDMA engine",
+            found: engine.into(),
+            expected: "0 or 1",
+        })?;
         let mut queue = Self {
-            ring: Ring::new(device, memory, Unit::Bytes, ring_bytes, doorbell)?,
-            engine,
-            fences: Fences::default(),
-            batches: Batches::default(),
+            ring: Ring::new(device, memory, *kind, ring_bytes, doorbell)?,
             is_waiting: false,
         };
         match queue.enable(device) {
@@ -79,7 +77,7 @@ impl SdmaQueue {
     }
 
     fn register(&self, of_engine_0: Register) -> Register {
-        of_engine_0.plus(self.engine * ENGINE)
+        of_engine_0.plus(self.ring.kind().shift)
     }
 
     fn enable(&mut self, device: &mut Device) -> Result<(), Error> {
@@ -144,11 +142,7 @@ impl SdmaQueue {
     /// # Errors
     /// If the card has no such engine.
     pub fn recreate(&mut self, device: &mut Device) -> Result<(), Error> {
-        self.fences.see(self.ring.fence(device));
-        let fence = self.fences.give_up();
-        self.ring.set_fence(device, fence);
         self.ring.reset(device);
-        self.batches = Batches::default();
         self.is_waiting = false;
         self.enable(device)
     }
@@ -175,13 +169,10 @@ impl SdmaQueue {
         let needed = length + filler;
         if !self.ring.has_room(device, needed) {
             self.tell(device);
-            let room = wait(device, ROOM_LIMIT, |device| {
-                self.ring.has_room(device, needed)
-            });
-            room.map_err(|after| self.hang(device, None, after))?;
+            self.ring.wait_for_room(device, needed)?;
         }
         if !self.is_waiting {
-            self.batches.begin(self.ring.written());
+            self.ring.begin_batch();
         }
         // A packet has at most seven dwords.
         self.ring.write(device, &[NOP; 8][..filler as usize]);
@@ -264,25 +255,22 @@ impl SdmaQueue {
     /// # Errors
     /// If the ring stays full for long.
     pub fn submit(&mut self, device: &mut Device) -> Result<Fence, Error> {
-        let fence = self.fences.next();
+        let fence = self.ring.next_fence();
         let packet = packets::fence(self.ring.fence_place(), fence.0 as u32);
         self.push(device, &packet)?;
-        self.fences.issue(fence);
+        self.ring.end_batch();
         self.tell(device);
         Ok(fence)
     }
 
     /// How far it is.
     pub fn progress(&mut self, device: &mut Device) -> Progress {
-        self.fences.progress(device, &mut self.ring)
+        self.ring.progress(device)
     }
 
     /// Whether a batch is done.
     pub fn is_done(&mut self, device: &mut Device, fence: Fence) -> bool {
-        if !self.fences.is_done(fence) {
-            self.fences.see(self.ring.fence(device));
-        }
-        self.fences.is_done(fence)
+        self.ring.is_done(device, fence)
     }
 
     /// Waits until a batch is done.
@@ -295,27 +283,7 @@ impl SdmaQueue {
         fence: Fence,
         limit: Duration,
     ) -> Result<(), Error> {
-        self.fences.check(fence)?;
-        let done = wait(device, limit, |device| self.is_done(device, fence));
-        done.map(|_| ())
-            .map_err(|after| self.hang(device, Some(fence), after))
-    }
-
-    fn hang(&mut self, device: &mut Device, fence: Option<Fence>, after: Duration) -> Error {
-        let mut registers = [gc::GRBM_STATUS2; REPORT.len() + 1];
-        for (place, register) in registers[1..].iter_mut().zip(REPORT) {
-            *place = self.register(register);
-        }
-        let evidence = Evidence {
-            queue: NAMES[self.engine as usize],
-            fence: fence.map(|fence| fence.0),
-            reached: self.fences.see(self.ring.fence(device)),
-            after,
-            batches: &self.batches,
-            registers: &registers,
-            decode: packets::decode,
-        };
-        hang(device, &mut self.ring, &evidence)
+        self.ring.wait(device, fence, limit)
     }
 }
 
