@@ -21,7 +21,7 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// The network card that is used: the first that could be started.
     pub nic: Option<Nic>,
-    /// The first graphics card, until it is started.
+    /// The first graphics card that the driver knows, or the first at all, until it is started.
     card: Option<Found>,
     /// The same, started.
     pub gpu: Option<Gpu>,
@@ -83,11 +83,23 @@ impl Machine {
                 class_name(function.class)
             );
             self.start(ecam, function);
-            if self.card.is_none() {
-                self.card = Found::of(ecam, &found, function);
+            if let Some(card) = Found::of(ecam, &found, function) {
+                self.offer(card);
             }
         }
         self.scans.push(found);
+    }
+
+    /// Takes a card that is better than none, or than one that the driver does not know. There is work for one card.
+    fn offer(&mut self, card: Found) {
+        let is_better = card.is_known() && !self.card.as_ref().is_some_and(Found::is_known);
+        let left = match &self.card {
+            Some(_) if !is_better => Some(card),
+            _ => self.card.replace(card),
+        };
+        if let Some(left) = left {
+            log::info!("gpu {}: left alone, one card is enough", left.address());
+        }
     }
 
     fn start(&mut self, ecam: &'static Ecam, function: &Function) {

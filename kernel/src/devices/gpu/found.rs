@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use amdgpu::asic::{self, Support};
 use pci_types::PciAddress;
 
 use super::bus::memory_bar;
@@ -73,6 +74,12 @@ impl Found {
     pub fn address(&self) -> PciAddress {
         self.function.address
     }
+    /// Whether the driver has ever been made to drive such a card: a processor's own graphics is a card on PCI, too.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        asic::by_device(self.function.device).is_some_and(|asic| asic.support != Support::No)
+    }
+
     /// What its slot is like.
     #[must_use]
     pub fn slot(&self) -> Slot {
