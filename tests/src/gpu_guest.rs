@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use gpu_model::door::SharedCard;
 use gpu_model::door::qemu::{GuestMemory, Plug};
-use gpu_model::{Card, Level};
+use gpu_model::{BadFault, Card, FaultKind, Level};
 
 use crate::guest::{self, Kernel};
 
@@ -38,8 +38,8 @@ impl Machine<'_> {
         let mut card = Card::new(Level::Strict, memory.clone())?;
         if let Some(fault) = self.fault {
             let fault = fault.parse();
-            card.faults()
-                .join(fault.map_err(|error| anyhow::anyhow!("{error}"))?);
+            let fault = fault.map_err(|error: BadFault| anyhow!("{error}"))?;
+            card.faults().join(fault);
         }
         let card = Arc::new(Mutex::new(card));
         let mut plug = Plug::new(card.clone(), memory)?;
@@ -60,6 +60,12 @@ impl Machine<'_> {
 }
 
 impl GpuKernel {
+    /// Pulls the card out.
+    pub fn remove_card(&self) {
+        let mut card = self.card.lock().unwrap_or_else(PoisonError::into_inner);
+        card.faults().add(FaultKind::Removal, 1);
+    }
+
     /// Shuts the kernel down and asserts that it broke no rule of the card.
     ///
     /// # Errors

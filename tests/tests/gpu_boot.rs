@@ -2,18 +2,23 @@
 //! rule; and with a card that fails it says so and serves all the same.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
+use qemu::guest::{Ready, Selftest};
 use tests::gpu_guest::{GpuKernel, Machine};
-use tests::guest::BOOT_LIMIT;
 use tests::http::Api;
 
+/// Longest boot with a card, whose firmware goes through the door in pieces of 8 bytes, and a self-test.
+const LIMIT: Duration = Duration::from_secs(400);
+
 /// Waits until the API answers, and has the CPU complete a prompt.
-fn serve(machine: &mut GpuKernel) -> Api {
-    let ready = machine.kernel.guest.wait_ready(BOOT_LIMIT);
+fn serve(machine: &mut GpuKernel) -> (Ready, Api) {
+    let ready = machine.kernel.guest.wait_ready(LIMIT);
     let ready = ready.unwrap_or_else(|error| panic!("{error:#}\n{}", machine.kernel.console()));
     assert_eq!(ready.backend, "cpu");
     let api = Api::new(&ready.url).unwrap();
     assert!(!api.complete("Once upon a time", 4).unwrap().is_empty());
-    api
+    (ready, api)
 }
 
 /// Whether a line has these words and then a time in milliseconds.
@@ -27,7 +32,7 @@ fn is_timed(line: &str, step: &str) -> bool {
 #[test]
 fn the_card_comes_up_with_amds_firmware_and_is_looked_after() {
     let mut machine = Machine::default().start().unwrap();
-    let api = serve(&mut machine);
+    let (_, api) = serve(&mut machine);
     let console = machine.kernel.console();
     for step in [
         "discovery",
@@ -58,7 +63,35 @@ fn the_card_comes_up_with_amds_firmware_and_is_looked_after() {
     shell.command("gpu", "temperatures in C: edge ").unwrap();
     shell.command("gpu", "compute queue: ").unwrap();
     shell.command("gpu", "faults: none").unwrap();
+    // A card that is pulled out while the kernel serves costs nothing but the card.
+    machine.remove_card();
+    machine.kernel.expect("it is not used any more").unwrap();
+    assert!(!api.complete("Once upon a time", 4).unwrap().is_empty());
+    let metrics = api.get("/metrics").unwrap().body;
+    assert!(metrics.contains("infernel_gpu_up 0\n"), "{metrics}");
+    assert!(!metrics.contains("temperature"), "{metrics}");
+    machine.kernel.command("gpu", "left the bus").unwrap();
     machine.shut_down().unwrap();
+}
+
+#[test]
+fn every_kernel_is_tested_before_anything_is_served() {
+    let kernels = shaders::VARIANTS.len() as u64;
+    for (fault, failed) in [(None, 0), (Some("illegal-instruction@40"), 1)] {
+        let machine = Machine {
+            command_line: "selftest=gpu",
+            fault,
+            ..Machine::default()
+        };
+        let mut machine = machine.start().unwrap();
+        let (ready, _) = serve(&mut machine);
+        let passed = kernels - failed;
+        let console = machine.kernel.console();
+        let expected = Selftest { passed, failed };
+        assert_eq!(ready.selftest, Some(expected), "{fault:?}\n{console}");
+        assert!(console.contains("rms_norm_f32 1x64: "), "{console}");
+        machine.shut_down().unwrap();
+    }
 }
 
 #[test]
