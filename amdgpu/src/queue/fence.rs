@@ -1,5 +1,6 @@
 //! Fences: numbers that a queue writes when it has come so far, one more for each batch.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Error;
@@ -44,8 +45,8 @@ pub(super) struct Fences {
     issued: u64,
     /// The last that was seen.
     reached: u64,
-    /// Those that never come, because the queue was made anew meanwhile: after the first, up to the second.
-    lost: (u64, u64),
+    /// Those that never come, because the queue was made anew meanwhile: each time after the first, up to the second.
+    lost: Vec<(u64, u64)>,
 }
 
 impl Fences {
@@ -73,14 +74,20 @@ impl Fences {
         self.issued
     }
 
-    pub(super) const fn is_done(&self, fence: Fence) -> bool {
-        self.reached >= fence.0
+    /// Whether it came. One that was given up never does.
+    pub(super) fn is_done(&self, fence: Fence) -> bool {
+        self.reached >= fence.0 && !self.is_lost(fence)
+    }
+
+    fn is_lost(&self, fence: Fence) -> bool {
+        let mut lost = self.lost.iter();
+        lost.any(|(after, last)| (after + 1..=*last).contains(&fence.0))
     }
 
     /// Gives up all that has not come, for a queue that is made anew: what is to be in memory then.
-    pub(super) const fn give_up(&mut self) -> u64 {
+    pub(super) fn give_up(&mut self) -> u64 {
         if self.reached < self.issued {
-            self.lost = (self.reached, self.issued);
+            self.lost.push((self.reached, self.issued));
         }
         self.reached = self.issued;
         self.issued
@@ -89,7 +96,7 @@ impl Fences {
     /// # Errors
     /// If the fence was given up.
     pub(super) fn check(&self, fence: Fence) -> Result<(), Error> {
-        if fence.0 > self.lost.0 && fence.0 <= self.lost.1 {
+        if self.is_lost(fence) {
             return Err(Error::Unexpected {
                 what: "fence of a queue",
                 found: fence.0,
@@ -110,7 +117,7 @@ mod tests {
         let mut fences = Fences {
             issued: start,
             reached: start,
-            lost: (0, 0),
+            lost: Vec::new(),
         };
         let wanted = [1, 2, 3].map(|_| {
             let fence = fences.next();
@@ -123,7 +130,13 @@ mod tests {
         assert_eq!(fences.see(7), start + 2, "never asked for");
         assert_eq!(fences.see(u32::MAX), start + 2, "never back");
         assert_eq!(fences.give_up(), start + 3);
-        assert!(fences.check(wanted[2]).is_err());
+        assert!(fences.check(wanted[2]).is_err() && !fences.is_done(wanted[2]));
+        fences.issue(fences.next());
+        fences.give_up();
+        for lost in [wanted[2], Fence(start + 4)] {
+            assert!(fences.check(lost).is_err() && !fences.is_done(lost));
+        }
+        assert!(fences.is_done(wanted[1]));
         assert!(fences.check(wanted[1]).is_ok() && fences.check(fences.next()).is_ok());
     }
 }
