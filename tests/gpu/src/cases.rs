@@ -1,34 +1,32 @@
 //! The cases of `shader_cases`, run on a device of this crate.
 
+use amdgpu_selftest::{Judgement, Plan, run};
 use anyhow::{Result, ensure};
-use shader_cases::{Device, Size, recipes};
+use shader_cases::{Device, Size};
 
-/// Runs every case whose name contains the value of `INFERNEL_CASES`, if that is set, on a device, and prints what is wrong.
+/// Runs every case whose name begins with the value of `INFERNEL_CASES`, if that is set, on a device, and prints what is wrong.
 ///
 /// # Errors
 /// If a result is wrong or a kernel does not run.
 pub fn run_all(device: &mut dyn Device, seed: u64) -> Result<()> {
-    let wanted = std::env::var("INFERNEL_CASES").unwrap_or_default();
+    let only = std::env::var("INFERNEL_CASES").unwrap_or_default();
     println!("{}, seed {seed}", device.name());
-    let (mut run, mut wrong, mut left_out) = (0, 0, 0);
-    for recipe in recipes(Size::Every) {
-        let case = recipe.case(seed);
-        if !case.name.contains(&wanted) {
-            continue;
+    let plan = Plan {
+        seed,
+        size: Size::Every,
+        only: &only,
+    };
+    let summary = run(device, &plan, &mut |outcome| {
+        if matches!(outcome.judgement, Judgement::Failed(_)) {
+            println!("{outcome}");
         }
-        if !device.runs(&case.launch)? {
-            left_out += 1;
-            continue;
-        }
-        run += 1;
-        let outputs = device.run(&case.launch);
-        if let Err(error) = outputs.and_then(|outputs| case.check(&outputs)) {
-            println!("{}: {error}", case.name);
-            wrong += 1;
-        }
-    }
-    ensure!(run > 0, "no case is called {wanted}");
-    println!("{left_out} more need cooperative matrices, which this device lacks");
-    ensure!(wrong == 0, "{wrong} of {run} cases are wrong");
+    });
+    println!("{summary}");
+    ensure!(
+        summary.is_good(),
+        "{} cases are right, {} wrong",
+        summary.passed,
+        summary.failed
+    );
     Ok(())
 }
