@@ -139,7 +139,7 @@ pub(crate) const COLD: &[Step] = &[
     once("RLC: end of autoload", |card| {
         mec::wait_for_autoload(&mut card.device)
     }),
-    once("marker", mark_dirty),
+    once("mark: in use", mark_dirty),
     twice("GC hub", |card| set_up_hub(card, Hub::Gc)),
     twice("command processor", |card| mec::set_up(&mut card.device)),
     once("MEC", start_mec),
@@ -148,12 +148,12 @@ pub(crate) const COLD: &[Step] = &[
     twice("doorbells", |card| nbio::lead_doorbells(&mut card.device)),
     twice("clock gating", |card| gating::enable(&mut card.device)),
     once("queues", create_queues),
-    once("mark", mark),
+    once("mark: ours", mark),
 ];
 
 /// From a card that this driver left, whose firmware runs, to one that computes.
 pub(crate) const WARM: &[Step] = &[
-    once("marker", mark_dirty),
+    once("mark: in use", mark_dirty),
     once("engines, in reset", |card| {
         mec::reset(&mut card.device)?;
         (0..sdma_engine::ENGINES)
@@ -173,7 +173,7 @@ pub(crate) const WARM: &[Step] = &[
     once("SDMA engines", start_sdma),
     twice("doorbells", |card| nbio::lead_doorbells(&mut card.device)),
     once("queues", create_queues),
-    once("mark", mark),
+    once("mark: ours", mark),
 ];
 
 /// From a card that runs, in whatever state, to one whose PSP waits in its bootloader. All memory is lost.
@@ -393,7 +393,7 @@ fn create_queues(card: &mut Card<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// From here on the card is not ours to start warmly, unless [`mark_clean`] is reached.
+/// From here on the card is not ours to start warmly, until [`mark_clean`].
 fn mark_dirty(card: &mut Card<'_>) -> Result<(), Error> {
     card.device.write(DIRTY, 1)
 }

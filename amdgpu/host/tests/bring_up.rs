@@ -116,7 +116,7 @@ fn every_step_is_told_with_its_time() {
     let gpu = bench.up();
     let names: Vec<_> = bench.steps.iter().map(|step| step.name).collect();
     assert_eq!(names.first(), Some(&"discovery"));
-    assert_eq!(names.last(), Some(&"mark"));
+    assert_eq!(names.last(), Some(&"mark: ours"));
     assert_eq!(names.len(), 25);
     let whole: std::time::Duration = bench.steps.iter().map(|step| step.took).sum();
     assert!(whole > std::time::Duration::from_millis(90), "{whole:?}");
