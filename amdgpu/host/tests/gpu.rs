@@ -113,6 +113,42 @@ fn a_served_card_is_brought_up_cold_warm_and_after_a_reset() {
 }
 
 #[test]
+fn kernels_run_on_a_served_card_and_their_results_are_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("report.txt");
+    let path = path.to_str().expect("text");
+    served(|address| {
+        let said = good(&["--remote", address, "dispatch", "add"]);
+        assert!(
+            said.contains("\nright, as the scalar reference has it"),
+            "{said}"
+        );
+        let said = good(&["--remote", address, "--report", path, "selftest", "silu"]);
+        assert!(said.contains("selftest: 2 passed, 0 failed\n"), "{said}");
+        assert!(
+            said.ends_with(&format!("the report is in {path}\n")),
+            "{said}"
+        );
+        let report = std::fs::read_to_string(path).expect("a report");
+        assert!(report.starts_with("Infernel "), "{report}");
+        assert!(
+            report.contains("firmware  smu_13_0_0.bin 0x4e4b00"),
+            "{report}"
+        );
+        assert!(
+            report.ends_with("selftest: 2 passed, 0 failed\n"),
+            "{report}"
+        );
+    });
+    let (said, status) = bad(&["dispatch", "nothing"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("there is no kernel \"nothing\"; there are "),
+        "{said}"
+    );
+}
+
+#[test]
 fn firmware_that_is_not_there_or_not_published_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");

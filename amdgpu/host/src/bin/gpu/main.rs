@@ -5,6 +5,7 @@ mod bring_up;
 mod card;
 mod dump;
 mod info;
+mod kernels;
 mod options;
 
 use std::fs::File;
@@ -62,6 +63,8 @@ fn run(options: &Options) -> Result<()> {
     let Opened { bus, witness, name } = card::open(options)?;
     let done = match work {
         Work::BringUp => bring_up::run(bus, options, &mut out),
+        Work::Dispatch(kernel) => kernels::dispatch(bus, kernel, options, &mut out),
+        Work::SelfTest(only) => kernels::selftest(bus, only, options, &mut out),
         Work::Info => info::run(bus, &name, &mut out),
         Work::DumpRegisters(filter) => dump::run(bus, filter.as_deref(), &mut out),
     };

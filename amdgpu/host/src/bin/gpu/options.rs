@@ -7,6 +7,7 @@ use amdgpu_host::LIMIT;
 use anyhow::{Result, bail, ensure};
 use firmware_loader::sums::Trust;
 use lexopt::prelude::*;
+use shader_cases::Size;
 
 const HELP: &str = "\
 The first-contact kit for a Radeon RX 7900 XTX: looks at a card over tinygrad's remote PCI protocol, or at the device model.
@@ -16,6 +17,8 @@ usage: cargo gpu -- [--model | --remote HOST:PORT] COMMAND [OPTION]...
 commands
   info                      what the card is: ids, apertures, memory, blocks with their versions, whether it was started
   bringup                   starts the card, each step with its time, says how it is, and stops it in order
+  dispatch KERNEL           runs a shipped kernel once and compares its results with the CPU's (a wrong name lists all)
+  selftest [PREFIX]         runs every kernel (whose name begins so) on random data, and writes a report for an issue
   dump-registers [PREFIX]   every register that can be read without doing something, by name, with its fields that are not 0
   compare-traces A B        what two drivers told the model differently, by their traces; touches no card
 
@@ -29,6 +32,11 @@ starting it
   --firmware DIR            AMD's firmware files; otherwise /lib/firmware/amdgpu, or Debian's package, which is downloaded
   --any-firmware            takes files whose SHA-256 is in no published set
   --cold                    resets a card that was left running instead of taking it over
+
+running kernels
+  --seed N                  what the random data depends on (1)
+  --every                   every case of each kernel, not the cheapest alone; hours on the model
+  --report FILE             where the report goes (gpu-selftest.txt)
 
 the model
   --small-bar               its slot cannot enlarge the aperture of video memory: 256 MiB are visible
@@ -44,6 +52,7 @@ examples:
   cargo gpu -- info
   cargo gpu -- bringup --trace accesses.txt
   cargo gpu -- --remote 127.0.0.1:6667 info
+  cargo gpu -- --remote :6667 selftest
   cargo gpu -- --remote :6667 dump-registers GCVM_L2
 ";
 
@@ -61,6 +70,10 @@ pub(crate) enum Work {
     BringUp,
     /// Say what it is.
     Info,
+    /// Run a kernel.
+    Dispatch(String),
+    /// Test the kernels whose names begin so.
+    SelfTest(String),
     /// Read registers whose names begin so.
     DumpRegisters(Option<String>),
 }
@@ -77,6 +90,9 @@ pub(crate) struct Options {
     pub(crate) firmware: Option<PathBuf>,
     pub(crate) trust: Trust,
     pub(crate) cold: bool,
+    pub(crate) seed: u64,
+    pub(crate) size: Size,
+    pub(crate) report: PathBuf,
 }
 
 /// Reads the command line; `None` if help was all that was asked for.
@@ -85,6 +101,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
     let (mut remote, mut device, mut model) = (None, None, false);
     let (mut small_bar, mut trace, mut limit) = (false, None, LIMIT);
     let (mut firmware, mut trust, mut cold) = (None, Trust::Known, false);
+    let (mut seed, mut size, mut report) = (1, Size::Small, PathBuf::from("gpu-selftest.txt"));
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => {
@@ -104,6 +121,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
             Long("firmware") => firmware = Some(PathBuf::from(parser.value()?)),
             Long("any-firmware") => trust = Trust::Any,
             Long("cold") => cold = true,
+            Long("seed") => seed = parser.value()?.parse()?,
+            Long("every") => size = Size::Every,
+            Long("report") => report = PathBuf::from(parser.value()?),
             Value(word) if command.is_none() => command = Some(word.string()?),
             Value(word) => arguments.push(word.string()?),
             other => return Err(other.unexpected().into()),
@@ -128,6 +148,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
     let task = match (command.as_str(), &arguments[..]) {
         ("info", []) => Task::OnCard(Work::Info),
         ("bringup", []) => Task::OnCard(Work::BringUp),
+        ("dispatch", [kernel]) => Task::OnCard(Work::Dispatch((*kernel).to_owned())),
+        ("selftest", []) => Task::OnCard(Work::SelfTest(String::new())),
+        ("selftest", [prefix]) => Task::OnCard(Work::SelfTest((*prefix).to_owned())),
         ("dump-registers", []) => Task::OnCard(Work::DumpRegisters(None)),
         ("dump-registers", [prefix]) => {
             Task::OnCard(Work::DumpRegisters(Some((*prefix).to_owned())))
@@ -135,7 +158,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
         ("compare-traces", [first, second]) => {
             Task::CompareTraces([first, second].map(PathBuf::from))
         }
-        ("info" | "bringup" | "dump-registers" | "compare-traces", _) => {
+        ("info" | "bringup" | "dispatch" | "selftest" | "dump-registers" | "compare-traces", _) => {
             bail!("{command} takes other arguments than {arguments:?}; --help says which")
         }
         _ => bail!("there is no command {command:?}; --help lists them"),
@@ -150,5 +173,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>> {
         firmware,
         trust,
         cold,
+        seed,
+        size,
+        report,
     }))
 }
