@@ -16,6 +16,15 @@ use gpu_model::door::Stop;
 use gpu_model::door::remote::{LentMemory, Remote};
 use gpu_model::{Card, Level};
 
+/// Ends the door's service when it goes.
+struct Stops<'a>(&'a Stop);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.now();
+    }
+}
+
 /// What tinygrad tells a cold card while it brings it up and leaves again.
 fn theirs(trace: &Path, firmware: &Path) -> Told {
     let memory = Arc::new(LentMemory::default());
@@ -29,10 +38,11 @@ fn theirs(trace: &Path, firmware: &Path) -> Told {
     let door = Remote::listen(0, card.clone(), memory).expect("a free port");
     let stop = Stop::default();
     std::thread::scope(|scope| {
+        // Also when something below fails.
+        let _stops = Stops(&stop);
         scope.spawn(|| door.serve(&stop, &|text| panic!("{text}")));
         let address = door.address().expect("an address").to_string();
         assert_eq!(tinygrad::run(&address, firmware, "open", &[]), ["open ok"]);
-        stop.now();
     });
     let mut card = card.lock().expect("nobody panicked");
     assert_eq!(card.report(), None);

@@ -18,6 +18,15 @@ const PATIENT: Duration = Duration::from_secs(20);
 /// Shorter, for servers that say nothing.
 const IMPATIENT: Duration = Duration::from_secs(1);
 
+/// Ends the door's service when it goes.
+struct Stops<'a>(&'a Stop);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.now();
+    }
+}
+
 /// The client, connected to a card of the model; the card is good in the end.
 fn with_card(resizes: bool, act: impl FnOnce(Remote, &Mutex<Card>, &LentMemory)) {
     let memory = Arc::new(LentMemory::default());
@@ -30,11 +39,12 @@ fn with_card(resizes: bool, act: impl FnOnce(Remote, &Mutex<Card>, &LentMemory))
     }
     let stop = Stop::default();
     std::thread::scope(|scope| {
+        // Also when something below fails.
+        let _stops = Stops(&stop);
         scope.spawn(|| door.serve(&stop, &|text| panic!("{text}")));
         let address = door.address().expect("an address").to_string();
         let remote = Remote::connect(&address, None, PATIENT).expect("the door is open");
         act(remote, &card, &memory);
-        stop.now();
     });
     let card = card.lock().expect("nobody panicked");
     assert_eq!(card.stopped(), None);
