@@ -26,6 +26,9 @@ use serving::{Server, ServerConfig};
 #[path = "../firmware-loader/tests/support/synthetic.rs"]
 mod synthetic;
 
+#[path = "driver.rs"]
+pub(crate) mod driver;
+
 /// What a fuzzer calls.
 pub(crate) type Target = fn(&[u8]);
 
@@ -37,6 +40,9 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("template", template),
     ("tokenizer", tokenizer),
     ("firmware", firmware),
+    ("discovery", driver::discovery),
+    ("interrupts", driver::interrupts),
+    ("card", driver::card),
 ];
 
 /// A whole model small enough to be evaluated thousands of times a second: one layer, width 32, four tokens.
