@@ -1,8 +1,11 @@
 //! The device model in stock QEMU: two firmwares find the card, a kernel of 200 lines reads its discovery table, and another
 //! has the card copy between the machine's memory and its own.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tests::binary;
 use tests::gpu_machine::{self, ALL_WELL, Firmware, Machine};
 use tests::gpu_script::{AREA, BACK, Pages, SOURCE, STEP, Script, TARGET, scattered};
 
@@ -91,4 +94,48 @@ fn the_card_copies_the_machines_memory_by_dma() {
     }
     // To and from: 5 MiB twice, the whole area once; and what is written of the ring's state is not counted.
     assert_eq!(card.counters().sdma_bytes, 2 * (2 * BYTES + AREA));
+}
+
+/// A process that is killed if the test ends early.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_card_on_a_socket_is_attached_to_one_qemu_after_the_other() {
+    let program = binary::release("gpu-model", "gpu-model").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = gpu_machine::build_kernel(folder.path(), "card").unwrap();
+    let socket = folder.path().join("card");
+    let mut server = Command::new(&program);
+    server.arg("--socket").arg(&socket).stdout(Stdio::piped());
+    let mut server = Served(server.spawn().unwrap());
+    let mut line = String::new();
+    let output = server.0.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    assert_eq!(line, format!("listening {}\n", socket.display()));
+    for _ in 0..2 {
+        let mut guest = Command::new("timeout");
+        guest.arg(LIMIT.as_secs().to_string()).arg(&program);
+        guest.args(["qemu", "--connect"]).arg(&socket);
+        guest.args(["--memory", "128", "--"]);
+        guest.args(gpu_machine::board()).arg("-kernel").arg(&kernel);
+        let output = guest.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(ALL_WELL), "{said}");
+        assert!(said.contains("through both 600df00d"), "{said}");
+    }
+    let signal = Command::new("kill").arg(server.0.id().to_string()).status();
+    assert!(signal.unwrap().success());
+    assert_eq!(
+        server.0.wait().unwrap().code(),
+        Some(0),
+        "no rule is broken"
+    );
+    assert!(!socket.exists(), "the socket is taken away");
 }

@@ -61,7 +61,7 @@ impl fmt::Display for BadFault {
 impl std::error::Error for BadFault {}
 
 /// The faults that are to come: each kind with the occasion, counted from 1, at which it happens.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     pending: Vec<(FaultKind, u64)>,
 }

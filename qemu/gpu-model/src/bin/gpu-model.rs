@@ -1,8 +1,10 @@
 //! The device model as a program: serves a card to QEMU or to a remote driver, and lists the rules.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +20,11 @@ const HELP: &str = "\
 A Radeon RX 7900 XTX in software, attached to QEMU or to a remote driver.
 
 usage: gpu-model --listen-remote PORT [OPTION]...   serve tinygrad's remote PCI protocol on 127.0.0.1 (0: a free port)
-       gpu-model --socket PATH [OPTION]...          wait on a Unix socket for the other end of QEMU's x-pci-proxy-dev
        gpu-model qemu [OPTION]... -- ARGUMENT...    start QEMU with the card attached, and the arguments
+       gpu-model --socket PATH [OPTION]...          serve the card on a Unix socket to QEMUs that are started by themselves,
+                                                    one after the other; each finds it as after power-on
+       gpu-model qemu --connect PATH [--memory MIB] -- ARGUMENT...
+                                                    start QEMU with the card that is served there
        gpu-model rules                              list every rule that the model watches
 
   --level strict|hardware   what real cards let pass is an error, or is counted (strict; hardware with --listen-remote)
@@ -32,10 +37,17 @@ usage: gpu-model --listen-remote PORT [OPTION]...   serve tinygrad's remote PCI 
 When a rule is broken the card leaves the bus (everything reads as ones) and a report with the last accesses is printed;
 the exit status is then 2.
 
+QEMU takes a connection as an open descriptor, which `qemu --connect` hands it. A program that starts QEMU in its own way
+connects to PATH, lets QEMU inherit that as descriptor N, and passes
+  -machine memory-backend=shared -object memory-backend-memfd,id=shared,size=SIZE,share=on -m SIZE
+  -device x-pci-proxy-dev,id=gpu,fd=N
+
 examples:
   gpu-model --listen-remote 6667 --trace accesses.txt
       and in another shell: DEV=PCI+AMD:LLVM REMOTE=127.0.0.1:6667 python3 -c 'from tinygrad import Tensor; ...'
   gpu-model qemu --level strict -- -machine q35 -display none -serial stdio -kernel KERNEL
+  gpu-model --socket /tmp/card --trace accesses.txt
+      and in another shell: gpu-model qemu --connect /tmp/card -- -machine q35 -kernel KERNEL
   gpu-model --listen-remote 0 --fault psp-silent@1
 ";
 
@@ -49,13 +61,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// The emulator.
+const QEMU: &str = "qemu-system-x86_64";
+
 type Error = Box<dyn std::error::Error>;
 
 /// What to do.
 enum Task {
     Remote(u16),
     Socket(PathBuf),
-    Qemu(Vec<std::ffi::OsString>),
+    Qemu(Vec<OsString>),
 }
 
 #[derive(Default)]
@@ -67,6 +82,35 @@ struct Options {
     timeline: Option<PathBuf>,
     memory_mib: Option<u32>,
     small_bar: bool,
+    connect: Option<PathBuf>,
+}
+
+impl Options {
+    fn memory_mib(&self) -> u32 {
+        self.memory_mib.unwrap_or(512)
+    }
+
+    /// QEMU, with these arguments.
+    fn qemu(&self, arguments: &[OsString], card: &[String]) -> Command {
+        let mut command = Command::new(QEMU);
+        command
+            .args(["-m", &format!("{}M", self.memory_mib())])
+            .args(arguments)
+            .args(card);
+        command
+    }
+
+    /// Options that a card takes where it is served, of those that were given.
+    fn of_the_card(&self) -> Option<&'static str> {
+        [
+            (self.level.is_some(), "--level"),
+            (self.trace.is_some(), "--trace"),
+            (self.timeline.is_some(), "--timeline"),
+            (self.faults != Faults::default(), "--fault"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 fn run() -> Result<ExitCode, Error> {
@@ -75,6 +119,9 @@ fn run() -> Result<ExitCode, Error> {
     let Some(options) = parse(lexopt::Parser::from_args(words))? else {
         return Ok(ExitCode::SUCCESS);
     };
+    if let Some(path) = &options.connect {
+        return connect(&options, path);
+    }
     let stop = Stop::default();
     let asked = stop.clone();
     ctrlc::set_handler(move || asked.now())?;
@@ -102,13 +149,10 @@ fn run() -> Result<ExitCode, Error> {
             let memory = Arc::new(GuestMemory::default());
             let card = card(&options, Level::Strict, memory.clone())?;
             let mut plug = Plug::new(card.clone(), memory)?;
-            let memory_mib = options.memory_mib.unwrap_or(512);
-            let mut guest = Command::new("qemu-system-x86_64")
-                .args(["-m", &format!("{memory_mib}M")])
-                .args(arguments)
-                .args(plug.arguments(memory_mib))
+            let mut guest = options
+                .qemu(arguments, &plug.arguments(options.memory_mib()))
                 .spawn()
-                .map_err(|error| format!("cannot start qemu-system-x86_64: {error}"))?;
+                .map_err(|error| format!("cannot start {QEMU}: {error}"))?;
             plug.started();
             while guest.try_wait()?.is_none() {
                 if stop.is_asked() {
@@ -126,13 +170,20 @@ fn run() -> Result<ExitCode, Error> {
     }
     let counters = card.counters();
     eprintln!(
-        "counted: {} dispatches, {} waves, {} instructions, {} bytes loaded, {} stored, {} scalar, {} by SDMA",
+        "counted: {} dispatches, {} waves, {} instructions; bytes: {} loaded, {} stored, {} scalar; {} from GL1, {} from GL2, \
+         {} from video memory, {} written back, {} uncached, {} of the machine's memory; {} by SDMA",
         counters.dispatches,
         counters.waves,
         counters.instructions,
         counters.traffic.loaded,
         counters.traffic.stored,
         counters.traffic.scalar,
+        counters.levels.gl1,
+        counters.levels.gl2,
+        counters.levels.memory,
+        counters.written_back,
+        counters.levels.uncached,
+        counters.levels.host,
         counters.sdma_bytes
     );
     if let Some(path) = &options.timeline {
@@ -155,6 +206,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Error> {
                 return Ok(None);
             }
             Long("listen-remote") => options.task = Some(Task::Remote(parser.value()?.parse()?)),
+            Long("connect") => options.connect = Some(parser.value()?.into()),
             Long("small-bar") => options.small_bar = true,
             Long("socket") => options.task = Some(Task::Socket(parser.value()?.into())),
             Long("trace") => options.trace = Some(parser.value()?.into()),
@@ -192,6 +244,30 @@ fn card(options: &Options, level: Level, host: Arc<dyn HostMemory>) -> Result<Sh
         card.trace(BufWriter::new(file));
     }
     Ok(Arc::new(Mutex::new(card)))
+}
+
+/// Becomes a QEMU with the card that is served at a socket; returns only when something went wrong.
+fn connect(options: &Options, path: &Path) -> Result<ExitCode, Error> {
+    let Some(Task::Qemu(arguments)) = &options.task else {
+        return Err("--connect goes with `qemu`; --help says how".into());
+    };
+    if let Some(name) = options.of_the_card() {
+        return Err(format!(
+            "{name} belongs to the gpu-model that serves {}",
+            path.display()
+        )
+        .into());
+    }
+    let connection = UnixStream::connect(path).map_err(|error| {
+        format!(
+            "{}: {error}; is there a gpu-model --socket?",
+            path.display()
+        )
+    })?;
+    qemu::inherit(&connection)?;
+    let card = qemu::arguments(&connection, options.memory_mib());
+    let error = options.qemu(arguments, &card).exec();
+    Err(format!("cannot start {QEMU}: {error}").into())
 }
 
 /// Waits on a socket for QEMUs, one after the other.

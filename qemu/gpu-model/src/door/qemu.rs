@@ -58,11 +58,35 @@ impl HostMemory for GuestMemory {
     }
 }
 
+/// Lets every process that is started from now on inherit this end of a connection.
+///
+/// # Errors
+/// If it cannot be inherited.
+pub fn inherit(connection: &UnixStream) -> io::Result<()> {
+    rustix::io::fcntl_setfd(connection, rustix::io::FdFlags::empty())?;
+    Ok(())
+}
+
+/// What a QEMU that inherits this end of a connection is started with, besides everything else: memory that can be shared,
+/// and the device.
+#[must_use]
+pub fn arguments(connection: &UnixStream, memory_mib: u32) -> Vec<String> {
+    [
+        "-machine".to_owned(),
+        "memory-backend=shared".to_owned(),
+        "-object".to_owned(),
+        format!("memory-backend-memfd,id=shared,size={memory_mib}M,share=on"),
+        "-device".to_owned(),
+        format!("x-pci-proxy-dev,id=gpu,fd={}", connection.as_raw_fd()),
+    ]
+    .to_vec()
+}
+
 /// A card attached to a QEMU that the caller starts. Dropped, it is detached.
 pub struct Plug {
     stop: Stop,
     /// QEMU's end, open until QEMU has inherited it.
-    theirs: Option<OwnedFd>,
+    theirs: Option<UnixStream>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -74,9 +98,7 @@ impl Plug {
     /// If the system has no socket or thread left.
     pub fn new(card: SharedCard, memory: Arc<GuestMemory>) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let theirs = OwnedFd::from(theirs);
-        // QEMU is to inherit this one.
-        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())?;
+        inherit(&theirs)?;
         let stop = Stop::default();
         let asked = stop.clone();
         let thread = std::thread::Builder::new()
@@ -89,22 +111,11 @@ impl Plug {
         })
     }
 
-    /// What QEMU is started with, besides everything else: memory that can be shared, and the device. Empty once
-    /// [`Self::started`] was called.
+    /// What QEMU is started with: see [`arguments`]. Nothing once [`Self::started`] was called.
     #[must_use]
     pub fn arguments(&self, memory_mib: u32) -> Vec<String> {
-        let Some(theirs) = &self.theirs else {
-            return Vec::new();
-        };
-        [
-            "-machine".to_owned(),
-            "memory-backend=shared".to_owned(),
-            "-object".to_owned(),
-            format!("memory-backend-memfd,id=shared,size={memory_mib}M,share=on"),
-            "-device".to_owned(),
-            format!("x-pci-proxy-dev,id=gpu,fd={}", theirs.as_raw_fd()),
-        ]
-        .to_vec()
+        let theirs = self.theirs.as_ref();
+        theirs.map_or(Vec::new(), |theirs| arguments(theirs, memory_mib))
     }
 
     /// QEMU runs and has its end: ours of it is closed, so that its end is seen.
