@@ -8,10 +8,12 @@
 //! When somebody outside changes a line that caches hold, its old content is kept for them. A line that GL2 holds dirty is
 //! known as such: outside it is seen as a write-back would leave it, and strict cards stop there.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::counters::Levels;
 use crate::fabric::Fabric;
 use crate::gmc::Complaint;
 use crate::rule::{Violation, rules};
@@ -78,9 +80,20 @@ struct Old {
     who: &'static str,
 }
 
+/// Bytes that shaders moved below GL0 and K$, as [`Levels`] has them.
+#[derive(Default)]
+struct Moved {
+    gl1: AtomicU64,
+    gl2: AtomicU64,
+    memory: AtomicU64,
+    uncached: AtomicU64,
+    host: AtomicU64,
+}
+
 /// The caches.
 pub(crate) struct Caches {
     lines: SharedBytes,
+    moved: Moved,
     /// Blocks with lines that caches above GL2 hold.
     upper: Vec<AtomicU64>,
     /// Blocks with lines that GL2 holds.
@@ -122,6 +135,7 @@ impl Caches {
     pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
             lines: SharedBytes::sparse((VRAM_BYTES / LINE) as usize)?,
+            moved: Moved::default(),
             upper: bits(),
             lower: bits(),
             written: AtomicBool::new(false),
@@ -141,14 +155,59 @@ impl Caches {
     fn take(&self, line: u64, takes: u8) -> u8 {
         let state = self.line(line);
         let before = state.load(Relaxed);
-        if before & takes != takes {
-            state.fetch_or(takes, Relaxed);
-            if takes & UPPER != 0 {
-                mark(&self.upper, line);
-            }
-            mark(&self.lower, line);
+        if before & takes == takes {
+            return before;
         }
+        let before = state.fetch_or(takes, Relaxed);
+        if takes & UPPER != 0 {
+            mark(&self.upper, line);
+        }
+        mark(&self.lower, line);
         before
+    }
+
+    /// A line that was not in every cache on its way is fetched from the next one that has it.
+    #[cold]
+    fn fetched(&self, takes: u8, before: u8) {
+        let new = takes & !before;
+        let levels = [
+            (L0 | K, &self.moved.gl1),
+            (L1, &self.moved.gl2),
+            (L2, &self.moved.memory),
+        ];
+        for (cache, below) in levels {
+            if new & cache != 0 {
+                below.fetch_add(LINE, Relaxed);
+            }
+        }
+    }
+
+    /// Shaders read or wrote bytes of video memory that no cache may keep.
+    pub(crate) fn passed(&self, bytes: usize) {
+        self.moved.uncached.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Shaders read or wrote bytes of the machine's memory.
+    pub(crate) fn left_the_card(&self, bytes: usize) {
+        self.moved.host.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// What was moved since the last call.
+    pub(crate) fn levels(&mut self) -> Levels {
+        let Moved {
+            gl1,
+            gl2,
+            memory,
+            uncached,
+            host,
+        } = std::mem::take(&mut self.moved);
+        Levels {
+            gl1: gl1.into_inner(),
+            gl2: gl2.into_inner(),
+            memory: memory.into_inner(),
+            uncached: uncached.into_inner(),
+            host: host.into_inner(),
+        }
     }
 
     /// A shader reads bytes of one page through caches (`L0` or `K`): whether all that they hold is new.
@@ -156,7 +215,11 @@ impl Caches {
     pub(crate) fn read(&self, offset: u64, bytes: usize, through: u8) -> bool {
         let mut fresh = true;
         for line in offset / LINE..=(offset + bytes as u64 - 1) / LINE {
-            let before = self.take(line, through | L1 | L2);
+            let takes = through | L1 | L2;
+            let before = self.take(line, takes);
+            if before & takes != takes {
+                self.fetched(takes, before);
+            }
             let hit = before & (through | L1) != 0;
             fresh &= !(before & STALE != 0 && hit || before & STALE2 != 0);
         }
@@ -310,7 +373,8 @@ impl Caches {
             .map(|line| line * LINE)
     }
 
-    fn control(&mut self, actions: Actions) {
+    /// Does as a packet asks. Bytes that were written back.
+    fn control(&mut self, actions: Actions) -> u64 {
         let mut drops = 0;
         for (wanted, bit) in [(actions.k, K), (actions.l0, L0), (actions.l1, L1)] {
             drops |= if wanted { bit } else { 0 };
@@ -331,13 +395,22 @@ impl Caches {
         } else {
             0
         };
+        let dirty = Cell::new(0);
         if drops != 0 {
-            self.clear(&self.lower, L2 | DIRTY | STALE2, |value| value & !drops);
+            self.clear(&self.lower, L2 | DIRTY | STALE2, |value| {
+                dirty.set(dirty.get() + u64::from(value & DIRTY != 0));
+                value & !drops
+            });
         }
         let old = self.old.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut old = std::mem::take(old);
         old.retain(|line, _| self.line(*line).load(Relaxed) & (STALE | STALE2) != 0);
         *self.old() = old;
+        if actions.l2_write_back {
+            dirty.get() * LINE
+        } else {
+            0
+        }
     }
 }
 
@@ -466,7 +539,7 @@ impl Fabric {
                 format_args!("the line at {line:#x} of video memory"),
             )?;
         }
-        self.caches.control(actions);
+        self.counters.written_back += self.caches.control(actions);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::discovery;
 use crate::fabric::{Block, Event, Fabric, Scope};
 use crate::fault::{FaultKind, Faults};
 use crate::gfx::Gfx;
-use crate::gmc::Gmc;
+use crate::gmc::{self, Gmc};
 use crate::hdp::Hdp;
 use crate::host::HostMemory;
 use crate::ih::Ih;
@@ -184,9 +184,6 @@ impl Card {
                     self.fabric.hdp = Hdp::default();
                     discovery::write(&self.fabric.vram);
                 }
-                if event == Event::HdpFlush {
-                    self.fabric.hdp_flush();
-                }
                 let fabric = &mut self.fabric;
                 let blocks: [&mut dyn Block; 6] = [
                     &mut self.nbio,
@@ -314,14 +311,13 @@ impl Card {
     /// Which block answers for a register.
     fn block(&mut self, info: &Info) -> (&mut dyn Block, &mut Fabric) {
         let fabric = &mut self.fabric;
-        let hub = info.name.starts_with("GCVM_") || info.name.starts_with("GCMC_");
         let block: &mut dyn Block = match info.register.ip {
             Ip::Mp0 => &mut self.psp,
             Ip::Mp1 => &mut self.smu,
             Ip::Osssys => &mut self.ih,
             Ip::Nbif | Ip::Hdp | Ip::Smuio => &mut self.nbio,
             Ip::Mmhub => &mut self.gmc,
-            Ip::Gc if hub => &mut self.gmc,
+            Ip::Gc if gmc::is_hubs(info) => &mut self.gmc,
             Ip::Gc if info.name.starts_with("SDMA") => &mut self.sdma,
             Ip::Gc => &mut self.gfx,
         };

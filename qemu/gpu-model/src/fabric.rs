@@ -48,8 +48,6 @@ pub(crate) enum Event {
         /// Where the MEC's program starts, in bytes, as its firmware says.
         mec_start: u64,
     },
-    /// The command processor asks for a flush of the host data path.
-    HdpFlush,
     /// PSP has started the SMU's firmware.
     SmuFirmware {
         /// Its version, as the SMU tells it.

@@ -42,6 +42,7 @@ mod register_file;
 #[cfg(test)]
 mod rig;
 mod rule;
+mod run;
 mod sdma;
 mod shared_bytes;
 mod smu;
@@ -49,7 +50,7 @@ mod vram;
 
 pub use bases::NAVI31;
 pub use card::Card;
-pub use counters::{Counters, Dispatch};
+pub use counters::{Counters, Dispatch, Levels};
 pub use fault::{BadFault, FaultKind, Faults};
 pub use host::{BusError, HostMemory, NoHost};
 pub use journal::{Access, Entry, Journal, Place};

@@ -11,7 +11,7 @@ use gfx1100_interpreter::{
 
 use super::Gfx;
 use super::launch_rules::*;
-use super::pm4::{Outcome, strict, wide};
+use super::pm4::{strict, wide};
 use super::queue::{Key, Queue, sh};
 use super::waves::{Notes, Waves};
 use crate::caches::STALE_CODE;
@@ -20,6 +20,7 @@ use crate::fabric::{Event, Fabric, Vector};
 use crate::fault::FaultKind;
 use crate::gmc::{Client, Intent};
 use crate::rule::Violation;
+use crate::run::Outcome;
 
 /// Client id of instruction fetches in page faults (SQC, instructions).
 const SQC: u8 = 9;
@@ -30,6 +31,8 @@ const PADDING: usize = 16;
 const S_CODE_END: u32 = 0xbf9f_0000;
 /// Steps after which a wave counts as hung.
 const MAX_STEPS: u64 = 1 << 30;
+/// Workgroups of a dispatch that are run.
+const MOST_GROUPS: u64 = 1 << 28;
 /// Shader engines of the card.
 const ENGINES: u64 = 6;
 /// Clocks per microsecond.
@@ -94,6 +97,12 @@ impl Gfx {
             fabric.broken(GRID, format_args!("{key}: {groups:?}"))?;
             return Ok(Outcome::Done);
         }
+        let count = groups.map(u64::from).into_iter();
+        fabric.require(
+            count.fold(1, u64::saturating_mul) <= MOST_GROUPS,
+            GRID_SIZE,
+            format_args!("{key}: {groups:?}"),
+        )?;
         let sh_mem = self.sh_mem[usize::from(queue.vmid & 15)];
         let state = check(key, queue, groups, initiator, sh_mem, fabric)?;
         if fabric.faults.happens(FaultKind::HungWave) {
@@ -108,6 +117,7 @@ impl Gfx {
         };
         let fault = fabric.faults.happens(FaultKind::PageFault);
         fabric.caches.begin();
+        fabric.caches.levels();
         let began = fabric.clock.ns();
         let options = Options {
             strictness: if strict(fabric) {
@@ -385,6 +395,7 @@ fn tell(notes: Notes, fabric: &mut Fabric) -> Result<(), Violation> {
 fn finish(state: &State, report: &Report, began: u64, fabric: &mut Fabric) {
     let clocks = report.card_clocks();
     fabric.clock.pass((clocks * 1000).div_ceil(MHZ).max(1));
+    let levels = fabric.caches.levels();
     fabric.counters.dispatch(Dispatch {
         began,
         ended: fabric.clock.ns(),
@@ -393,6 +404,7 @@ fn finish(state: &State, report: &Report, began: u64, fabric: &mut Fabric) {
         threads: state.launch.workgroup_size,
         vgprs: state.vgprs,
         lds: state.launch.lds_bytes,
+        levels,
         report: report.clone(),
     });
 }

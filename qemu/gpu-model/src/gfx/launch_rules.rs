@@ -12,6 +12,8 @@ rules! { Gfx:
     GRID, "grid-not-empty", "a dispatch has workgroups in every dimension",
         "HSA System Architecture 1.2, 2.8.1",
         tolerated "a dispatch without workgroups does nothing: vkCmdDispatch allows 0 and RADV passes it on";
+    GRID_SIZE, "grid-size", "a dispatch has at most 2^28 workgroups: more would keep this model busy for hours, and come of a slip",
+        "a limit of the model: a product of matrices of 2^16 by 2^16 in tiles of 64 by 64 has 2^20";
     START, "dispatch-start", "a dispatch starts at workgroup 0 and restarts nowhere",
         "COMPUTE_START_* and COMPUTE_RESTART_* are 0 in tinygrad's AMDComputeQueue.exec and in RADV";
     PROGRAM, "program-address", "a program lies where its address says, in executable pages, and is code to its end",

@@ -25,7 +25,8 @@ use crate::rule::{Rule, Violation};
 use queue::{Key, Queue};
 use rules::*;
 
-pub(crate) use rules::RULES;
+pub(crate) use rules::{GCR_WHOLE, RULES};
+pub(crate) use sync::PARTS;
 
 /// The rules of dispatches.
 pub(crate) const LAUNCH_RULES: &[Rule] = launch_rules::RULES;

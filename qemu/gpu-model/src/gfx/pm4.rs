@@ -1,31 +1,21 @@
 //! Packets of a compute queue (PM4), one after the other (`nvd.h`, `gfx_v11_0.c` in Linux).
 
-use amdgpu_registers::{gc, nbif};
+use amdgpu_registers::{Ip, gc, nbif};
 
-use super::Gfx;
-use super::queue::{Buffer, Key, Queue, State};
+use super::queue::{Buffer, Key, Queue};
 use super::registers::{COMPUTE, SH, SH_COUNT, UCONFIG, sh};
 use super::rules::*;
-use crate::fabric::{Event, Fabric};
+use super::{Gfx, slot};
+use crate::fabric::Fabric;
+use crate::gmc::is_hubs;
 use crate::journal::{Access, Place};
 use crate::rule::{Level, Rule, Violation};
+use crate::run::{self, Outcome, State, Work};
 
 /// Nanoseconds that the command processor takes for a packet.
 const PACKET_NS: u64 = 40;
-/// Packets of one run: a chain of buffers that leads into itself ends here.
-const MOST_PACKETS: u32 = 1 << 20;
 /// Nanoseconds after which a wait is given up in strict level.
 const LONGEST_WAIT: u64 = 60_000_000_000;
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Done,
-    /// It is to be looked at again.
-    Waits,
-    /// The queue goes no further.
-    Hangs,
-}
 
 /// Opcodes, by their numbers in `nvd.h`.
 const NAMES: &[(u8, &str, usize)] = &[
@@ -73,55 +63,14 @@ impl Gfx {
         let Some(mut queue) = self.queues.remove(&key) else {
             return Ok(false);
         };
-        let result = self.work(key, &mut queue, fabric);
+        let mut working = Working {
+            gfx: self,
+            key,
+            queue: &mut queue,
+        };
+        let result = run::run(&mut working, (LONGEST_WAIT, WAIT_FOREVER), fabric);
         self.queues.insert(key, queue);
         result
-    }
-
-    fn work(
-        &mut self,
-        key: Key,
-        queue: &mut Queue,
-        fabric: &mut Fabric,
-    ) -> Result<bool, Violation> {
-        let mut worked = false;
-        for _ in 0..MOST_PACKETS {
-            if queue.available() == 0 {
-                queue.state = State::Idle;
-                queue.report(fabric)?;
-                return Ok(worked);
-            }
-            match self.packet(key, queue, fabric)? {
-                Outcome::Done => {
-                    worked = true;
-                    // What waited is done, and what follows is none that was seen before.
-                    queue.state = State::Idle;
-                }
-                Outcome::Waits => {
-                    let now = fabric.clock.ns();
-                    let since = match queue.state {
-                        State::Waits(since) if !worked => since,
-                        _ => now,
-                    };
-                    queue.state = State::Waits(since);
-                    fabric.require(
-                        now - since <= LONGEST_WAIT,
-                        WAIT_FOREVER,
-                        format_args!("{key} since {since} ns"),
-                    )?;
-                    if worked {
-                        queue.report(fabric)?;
-                    }
-                    return Ok(worked);
-                }
-                Outcome::Hangs => {
-                    queue.state = State::Hung;
-                    return Ok(true);
-                }
-            }
-        }
-        queue.state = State::Hung;
-        Ok(true)
     }
 
     /// Takes the next packet and does what it says.
@@ -155,7 +104,8 @@ impl Gfx {
             count as usize + 1
         };
         if payload as u64 + 1 > queue.available() {
-            return refuse(PACKET_LENGTH, fabric);
+            fabric.broken(PACKET_LENGTH, format_args!("{key}: header {header:#x}"))?;
+            return Ok(Outcome::Waits);
         }
         let Some((_, name, needed)) = NAMES.iter().find(|(known, ..)| *known == opcode) else {
             return refuse(PACKET_OPCODE, fabric);
@@ -223,7 +173,7 @@ impl Gfx {
             }
             0x49 => self.release(key, queue, data, fabric)?,
             0x50 => dma_data(queue, data, fabric)?,
-            0x58 => self.acquire(key, data[6], fabric)?,
+            0x58 => self.acquire(key, data, fabric)?,
             0x76 => set_sh(key, queue, data, fabric)?,
             0x79 => set_uconfig(data, fabric)?,
             0x98 => {
@@ -277,33 +227,72 @@ impl Gfx {
     }
 }
 
+/// A queue that works, and the engine that it is of.
+struct Working<'a> {
+    gfx: &'a mut Gfx,
+    key: Key,
+    queue: &'a mut Queue,
+}
+
+impl std::fmt::Display for Working<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.key.fmt(f)
+    }
+}
+
+impl Work for Working<'_> {
+    fn state(&mut self) -> &mut State {
+        &mut self.queue.state
+    }
+
+    fn available(&self) -> u64 {
+        self.queue.available()
+    }
+
+    fn packet(&mut self, fabric: &mut Fabric) -> Result<Outcome, Violation> {
+        self.gfx.packet(self.key, self.queue, fabric)
+    }
+
+    fn report(&self, fabric: &mut Fabric) -> Result<(), Violation> {
+        self.queue.report(fabric)
+    }
+}
+
 /// Reads a register by its dword address.
 pub(crate) fn read_register(dword: u32, fabric: &mut Fabric) -> Result<u32, Violation> {
-    match fabric.registers.find(dword) {
-        Some((at, info)) => Ok(fabric
-            .registers
-            .get(info.register.plus(at.index * info.stride))),
-        None => {
-            fabric.broken(PACKET_REGISTER, format_args!("read of dword {dword:#x}"))?;
-            Ok(0)
-        }
-    }
+    let Some((at, info)) = fabric.registers.find(dword) else {
+        fabric.broken(PACKET_REGISTER, format_args!("read of dword {dword:#x}"))?;
+        return Ok(0);
+    };
+    let value = fabric
+        .registers
+        .get(info.register.plus(at.index * info.stride));
+    Ok(if is_hubs(info) {
+        fabric.hub_read(at, value)
+    } else {
+        value
+    })
 }
 
 /// Writes a register by its dword address.
 pub(crate) fn write_register(dword: u32, value: u32, fabric: &mut Fabric) -> Result<(), Violation> {
-    let Some((at, _)) = fabric.registers.find(dword) else {
-        return fabric.broken(
-            PACKET_REGISTER,
-            format_args!("write of {value:#x} to dword {dword:#x}"),
-        );
-    };
-    fabric.registers.store(at, value);
-    if at.register == nbif::BIF_BX_PF0_GPU_HDP_FLUSH_REQ {
-        fabric
-            .registers
-            .set(nbif::BIF_BX_PF0_GPU_HDP_FLUSH_DONE, value);
-        fabric.events.push(Event::HdpFlush);
+    let found = fabric.registers.find(dword);
+    match found {
+        Some((at, info)) if is_hubs(info) => return fabric.hub_write(at, value),
+        Some((at, _)) if at.register == nbif::BIF_BX_PF0_GPU_HDP_FLUSH_REQ => {
+            fabric.hdp_flush_request(value);
+        }
+        // What only holds its value: of other blocks, no driver is known to write them by packets.
+        Some((at, info)) if info.register.ip == Ip::Gc && slot(at.register).is_none() => {
+            fabric.registers.store(at, value);
+        }
+        _ => {
+            let what = found.map_or("", |(_, info)| info.name);
+            return fabric.broken(
+                PACKET_REGISTER,
+                format_args!("write of {value:#x} to dword {dword:#x} {what}"),
+            );
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::{Gfx, HQD};
 use crate::fabric::Fabric;
 use crate::gmc::{Client, Hub};
 use crate::rule::Violation;
+use crate::run::State;
 use crate::vram::Vram;
 
 /// Client id of the compute front end in page faults (CPC).
@@ -32,18 +33,6 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "me {} pipe {} queue {}", self.me, self.pipe, self.queue)
     }
-}
-
-/// What a queue does between accesses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
-    /// It has nothing to do.
-    #[default]
-    Idle,
-    /// Its next packet waits since this time, in nanoseconds.
-    Waits(u64),
-    /// Something will never end.
-    Hung,
 }
 
 /// An indirect buffer that is being read.
@@ -144,7 +133,7 @@ impl Queue {
                 let at = (self.read + skip) % self.ring_dwords;
                 let here = bytes.len().min(((self.ring_dwords - at) * 4) as usize);
                 let (first, second) = bytes.split_at_mut(here);
-                fabric.load(self.client(), self.ring + 4 * at, first)?;
+                fabric.load(self.client(), self.ring.wrapping_add(4 * at), first)?;
                 fabric.load(self.client(), self.ring, second)?;
             }
         }

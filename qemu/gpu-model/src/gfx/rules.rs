@@ -49,7 +49,7 @@ rules! { Gfx:
         tolerated "the MEC stops the queue and tells it by interrupt 183, gfx_v11_0_bad_op_irq in Linux";
     PACKET_SIZE, "packet-size", "a packet has as many dwords as its opcode needs",
         "nvd.h in Linux";
-    PACKET_REGISTER, "packet-register", "packets name registers that exist",
+    PACKET_REGISTER, "packet-register", "packets name registers that exist, and write those of GC but for queues', the MM hub's and GPU_HDP_FLUSH_REQ",
         "SET_SH_REG and SET_UCONFIG_REG ranges in nvd.h of Linux; COPY_DATA, WRITE_DATA and WAIT_REG_MEM name dwords of the aperture",
         tolerated "tinygrad writes performance counters and thread trace registers that this model does not have";
     SH_REGISTER, "sh-register", "SET_SH_REG on a compute queue writes registers of compute",
@@ -64,6 +64,9 @@ rules! { Gfx:
         "gfx_v11_0_ring_emit_fence in Linux has both as assertions";
     GCR_GLM, "gcr-glm", "GLM_WB and GLM_INV come together",
         "gfx_v11_0_ring_emit_fence in Linux sets both; SI_CONTEXT_INV_L2_METADATA in Mesa's si_gfx_cs.c: GLM doesn't support WB alone";
+    GCR_WHOLE, "gcr-whole", "caches are invalidated and written back whole: GLI_INV ALL, ranges ALL and everywhere, no US, no DISCARD",
+        "gfx_v11_0_emit_mem_sync in Linux and AMDComputeQueue.acquire_mem in tinygrad; fields: PACKET3_ACQUIRE_MEM in nvd.h of Linux",
+        tolerated "a cache may lose or write back any line at any time, so all of them is within what a part may do";
     EVENT_INDEX, "event-index", "CS_PARTIAL_FLUSH has event index 4",
         "EVENT_INDEX in nvd.h of Linux; AMDComputeQueue.exec in tinygrad";
     WAIT_FORM, "wait-form", "WAIT_REG_MEM polls a register or aligned memory, with a function that exists",

@@ -11,15 +11,32 @@ use crate::fabric::Fabric;
 use crate::fault::FaultKind;
 use crate::rule::Violation;
 
+/// Fields of GCR_CNTL that make it mean only some lines, or lose what is dirty: GL1_RANGE, GL2_US, GL2_RANGE, GL2_DISCARD,
+/// RANGE_IS_PA.
+pub(crate) const PARTS: u32 = 3 << 2 | 1 << 10 | 3 << 11 | 1 << 13 | 1 << 18;
+/// The same in the first dword of RELEASE_MEM: GL2_US, GL2_RANGE, GL2_DISCARD.
+const RELEASE_PARTS: u32 = 1 << 16 | 3 << 17 | 1 << 19;
+
 impl Gfx {
-    /// ACQUIRE_MEM, by its GCR_CNTL.
+    /// ACQUIRE_MEM.
     pub(super) fn acquire(
         &mut self,
         key: Key,
-        control: u32,
+        data: &[u32],
         fabric: &mut Fabric,
     ) -> Result<(), Violation> {
+        let control = data[6];
         let bit = |at: u32| control >> at & 1 == 1;
+        let [bytes, first] = [1, 3].map(|at| wide(data[at], data[at + 1]));
+        // Bytes have 40 bits in Linux's header; drivers set all of the second dword, or 24 or 32 of its bits.
+        let everywhere = bytes & 0xff_ffff_ffff == 0xff_ffff_ffff && first == 0;
+        fabric.require(
+            everywhere && control & PARTS == 0 && control & 3 < 2,
+            GCR_WHOLE,
+            format_args!(
+                "{key}: ACQUIRE_MEM, GCR_CNTL {control:#x}, {bytes:#x} bytes at {first:#x}"
+            ),
+        )?;
         fabric.require(
             bit(4) == bit(5),
             GCR_GLM,
@@ -55,6 +72,11 @@ impl Gfx {
         fabric.require(
             bit(12) == bit(13),
             GCR_GLM,
+            format_args!("{key}: RELEASE_MEM {:#x}", data[0]),
+        )?;
+        fabric.require(
+            data[0] & RELEASE_PARTS == 0,
+            GCR_WHOLE,
             format_args!("{key}: RELEASE_MEM {:#x}", data[0]),
         )?;
         fabric.cache_control(Actions {

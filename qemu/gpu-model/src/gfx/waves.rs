@@ -179,9 +179,9 @@ impl<'a> Waves<'a> {
     }
 
     #[cold]
-    fn unflushed(&self, offset: u64, bytes: usize) {
+    fn unflushed(&self, offset: u64, bytes: usize, does: &str) {
         if self.fabric.hdp.waits(offset, bytes) {
-            let seen = format!("a shader reads {bytes} bytes at {offset:#x} of video memory");
+            let seen = format!("a shader {does} {bytes} bytes at {offset:#x} of video memory");
             let mut notes = self.notes();
             if notes.complaints.len() < KEPT {
                 notes.complaints.push((crate::hdp::STALE, seen));
@@ -220,9 +220,11 @@ impl<'a> Waves<'a> {
                     _ => self.fabric.vram.read(offset, out),
                 }
                 if slot.waits {
-                    self.unflushed(offset, out.len());
+                    self.unflushed(offset, out.len(), "reads");
                 }
-                if slot.cached && !self.fabric.caches.read(offset, out.len(), through) {
+                if !slot.cached {
+                    self.fabric.caches.passed(out.len());
+                } else if !self.fabric.caches.read(offset, out.len(), through) {
                     let reader = if through == K {
                         "a scalar load"
                     } else {
@@ -231,7 +233,7 @@ impl<'a> Waves<'a> {
                     self.read_old(offset, out, reader);
                 }
             }
-            Place::Host(base) => self.host(address, Intent::Read, |fabric| {
+            Place::Host(base) => self.host(address, Intent::Read, out.len(), |fabric| {
                 fabric.host.read(base + within, out)
             }),
             Place::Sparse => out.fill(0),
@@ -246,12 +248,18 @@ impl<'a> Waves<'a> {
         };
         match slot.place {
             Place::Vram(base) => {
-                self.fabric.vram.write(base + within, data);
+                let offset = base + within;
+                if slot.waits {
+                    self.unflushed(offset, data.len(), "writes");
+                }
+                self.fabric.vram.write(offset, data);
                 if slot.cached {
-                    self.fabric.caches.write(base + within, data.len());
+                    self.fabric.caches.write(offset, data.len());
+                } else {
+                    self.fabric.caches.passed(data.len());
                 }
             }
-            Place::Host(base) => self.host(address, Intent::Write, |fabric| {
+            Place::Host(base) => self.host(address, Intent::Write, data.len(), |fabric| {
                 fabric.host.write(base + within, data)
             }),
             Place::Sparse => {}
@@ -263,8 +271,10 @@ impl<'a> Waves<'a> {
         &self,
         address: u64,
         intent: Intent,
+        bytes: usize,
         access: impl FnOnce(&Fabric) -> Result<(), crate::BusError>,
     ) {
+        self.fabric.caches.left_the_card(bytes);
         if !self.fabric.bus_master || access(self.fabric).is_err() {
             self.refuse(address, intent);
         }
@@ -322,6 +332,9 @@ impl Memory for Waves<'_> {
         match slot.place {
             Place::Vram(base) => {
                 let offset = base + within;
+                if slot.waits {
+                    self.unflushed(offset, bytes, "updates");
+                }
                 // The closures always return a value, so an error cannot come.
                 let old = if bytes == 8 {
                     let place = self.fabric.vram.quad(offset & !7);
@@ -338,6 +351,8 @@ impl Memory for Waves<'_> {
                 self.fabric.vram.define(offset, bytes);
                 if slot.cached {
                     self.fabric.caches.write(offset, bytes);
+                } else {
+                    self.fabric.caches.passed(bytes);
                 }
                 Ok(old)
             }
@@ -345,14 +360,14 @@ impl Memory for Waves<'_> {
                 let _whole = self.host.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut data = [0; 8];
                 let data = &mut data[..bytes.min(8)];
-                self.host(address, Intent::Read, |fabric| {
+                self.host(address, Intent::Read, bytes, |fabric| {
                     fabric.host.read(base + within, data)
                 });
                 let mut old = [0; 8];
                 old[..data.len()].copy_from_slice(data);
                 let old = u64::from_le_bytes(old);
                 let new = update(old).to_le_bytes();
-                self.host(address, Intent::Write, |fabric| {
+                self.host(address, Intent::Write, bytes, |fabric| {
                     fabric.host.write(base + within, &new[..data.len()])
                 });
                 Ok(old)

@@ -32,6 +32,7 @@ pub(super) struct HubRegisters {
     pub(super) semaphore: Register,
     pub(super) request: Register,
     pub(super) ack: Register,
+    pub(super) range: Pair,
     pub(super) table: Pair,
     pub(super) start: Pair,
     pub(super) end: Pair,
@@ -68,6 +69,7 @@ hub! { GC, gc,
     semaphore: GCVM_INVALIDATE_ENG_SEM;
     request: GCVM_INVALIDATE_ENG_REQ;
     ack: GCVM_INVALIDATE_ENG_ACK;
+    range: GCVM_INVALIDATE_ENG_ADDR_RANGE_LO32, GCVM_INVALIDATE_ENG_ADDR_RANGE_HI32;
     table: GCVM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32, GCVM_CONTEXT_PAGE_TABLE_BASE_ADDR_HI32;
     start: GCVM_CONTEXT_PAGE_TABLE_START_ADDR_LO32, GCVM_CONTEXT_PAGE_TABLE_START_ADDR_HI32;
     end: GCVM_CONTEXT_PAGE_TABLE_END_ADDR_LO32, GCVM_CONTEXT_PAGE_TABLE_END_ADDR_HI32;
@@ -96,6 +98,7 @@ hub! { MM, mmhub,
     semaphore: MMVM_INVALIDATE_ENG_SEM;
     request: MMVM_INVALIDATE_ENG_REQ;
     ack: MMVM_INVALIDATE_ENG_ACK;
+    range: MMVM_INVALIDATE_ENG_ADDR_RANGE_LO32, MMVM_INVALIDATE_ENG_ADDR_RANGE_HI32;
     table: MMVM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32, MMVM_CONTEXT_PAGE_TABLE_BASE_ADDR_HI32;
     start: MMVM_CONTEXT_PAGE_TABLE_START_ADDR_LO32, MMVM_CONTEXT_PAGE_TABLE_START_ADDR_HI32;
     end: MMVM_CONTEXT_PAGE_TABLE_END_ADDR_LO32, MMVM_CONTEXT_PAGE_TABLE_END_ADDR_HI32;
@@ -116,9 +119,9 @@ impl HubRegisters {
         fabric.registers.pair(low, high)
     }
 
-    /// What the pair of a context holds.
-    pub(super) fn pair_of(fabric: &Fabric, (low, high): Pair, vmid: u8) -> u64 {
-        let at = 2 * u32::from(vmid);
+    /// What the pair of a context, or of an invalidation engine, holds.
+    pub(super) fn pair_of(fabric: &Fabric, (low, high): Pair, n: u8) -> u64 {
+        let at = 2 * u32::from(n);
         fabric.registers.pair(low.plus(at), high.plus(at))
     }
 

@@ -15,8 +15,8 @@ mod walk;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use amdgpu_registers::Register;
 use amdgpu_registers::gc::GCVM_L2_CNTL;
+use amdgpu_registers::{Info, Ip, Register};
 
 use crate::fabric::{Block, Event, Fabric, Scope};
 use crate::register_file::At;
@@ -31,6 +31,9 @@ pub(crate) use walk::{Complaint, Miss, Page, Place, Translation};
 
 /// MC address of the first byte of video memory, in units of 16 MiB, as firmware sets it on a real card.
 const FB_BASE: u32 = 0x8000;
+
+/// The range of an invalidation engine that is every page.
+const EVERYWHERE: u64 = 0x1f_ffff_ffff;
 
 /// Which hub translates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,23 +89,61 @@ pub(crate) struct Mmu {
     tlbs: [Tlb; 2],
     /// The hub's registers were found right since the last one was written.
     checked: [AtomicBool; 2],
-}
-
-/// The block's state beyond its registers.
-#[derive(Default)]
-pub(crate) struct Gmc {
     /// Semaphores of the invalidation engines that are held, by hub.
     held: [u32; 2],
 }
 
-impl Gmc {
-    fn flush(
-        &mut self,
-        hub: Hub,
-        at: At,
-        value: u32,
-        fabric: &mut Fabric,
-    ) -> Result<(), Violation> {
+/// The block. What it knows is in [`Mmu`], since packets of queues reach its registers too.
+#[derive(Default)]
+pub(crate) struct Gmc;
+
+/// Whether a register is one of the hubs'.
+pub(crate) fn is_hubs(info: &Info) -> bool {
+    let of_gc = info.name.starts_with("GCVM_") || info.name.starts_with("GCMC_");
+    of_gc || info.register.ip == Ip::Mmhub
+}
+
+impl Fabric {
+    /// A register of a hub is read; `value` is what it holds.
+    pub(crate) fn hub_read(&mut self, at: At, value: u32) -> u32 {
+        let hub = hub_of(at);
+        if at.register != hub.registers().semaphore {
+            return value;
+        }
+        let held = &mut self.mmu.held[hub as usize];
+        let free = *held >> at.index & 1 == 0;
+        *held |= 1 << at.index;
+        u32::from(free)
+    }
+
+    /// A register of a hub is written.
+    pub(crate) fn hub_write(&mut self, at: At, value: u32) -> Result<(), Violation> {
+        let hub = hub_of(at);
+        let registers = hub.registers();
+        let read_only = [registers.fault_status, registers.ack];
+        let faults = [registers.fault_address.0, registers.fault_address.1];
+        if read_only.contains(&at.register) || faults.contains(&at.register) {
+            return Ok(());
+        }
+        self.registers.store(at, value);
+        if at.register == registers.semaphore {
+            self.mmu.held[hub as usize] &= !(u32::from(value & 1 == 0) << at.index);
+        } else if at.register == registers.request {
+            return self.invalidate(hub, at, value);
+        } else if at.register == registers.fault_cntl {
+            if value & 1 == 1 {
+                self.clear_fault(hub);
+            }
+        } else {
+            self.mmu.checked[hub as usize].store(false, Relaxed);
+            if at.register == registers.l2_cntl2 && value & 3 != 0 {
+                self.mmu.forget(hub, 0xffff);
+            }
+        }
+        Ok(())
+    }
+
+    fn invalidate(&mut self, hub: Hub, at: At, value: u32) -> Result<(), Violation> {
         use amdgpu_registers::gc::GCVM_INVALIDATE_ENG_REQ as fields;
         let registers = hub.registers();
         let vmids = fields::PER_VMID_INVALIDATE_REQ.of(value);
@@ -111,36 +152,44 @@ impl Gmc {
             | fields::INVALIDATE_L2_PDE1.mask()
             | fields::INVALIDATE_L2_PDE2.mask()
             | fields::INVALIDATE_L1_PTES.mask();
-        let whole = vmids != 0 && value & levels == levels;
-        fabric.require(
+        let whole = vmids != 0
+            && value & levels == levels
+            && fields::INVALIDATE_4K_PAGES_ONLY.of(value) == 0;
+        self.require(
             whole,
             FLUSH_REQUEST,
             format_args!("request {value:#x} to the {hub:?} hub"),
         )?;
-        let enabled = registers.context_of(fabric, 0) & 1 == 1;
-        fabric.require(
+        let enabled = registers.context_of(self, 0) & 1 == 1;
+        self.require(
             enabled,
             FLUSH_HUB,
             format_args!("request {value:#x} to the {hub:?} hub"),
         )?;
-        let held = hub == Hub::Gc || self.held[hub as usize] >> at.index & 1 == 1;
-        fabric.require(
+        let range = HubRegisters::pair_of(self, registers.range, at.index as u8);
+        self.require(
+            range == EVERYWHERE,
+            FLUSH_RANGE,
+            format_args!("{hub:?} hub, engine {}: {range:#x}", at.index),
+        )?;
+        let held = hub == Hub::Gc || self.mmu.held[hub as usize] >> at.index & 1 == 1;
+        self.require(
             held,
             FLUSH_SEMAPHORE,
             format_args!("request {value:#x} to engine {}", at.index),
         )?;
-        fabric.mmu.forget(hub, vmids);
+        self.mmu.forget(hub, vmids);
         if fields::CLEAR_PROTECTION_FAULT_STATUS_ADDR.of(value) == 1 {
-            fabric.clear_fault(hub);
+            self.clear_fault(hub);
         }
         let ack = registers.ack.plus(at.index);
-        fabric.registers.set(ack, vmids);
+        self.registers.set(ack, vmids);
         Ok(())
     }
 }
 
 fn hub_of(at: At) -> Hub {
-    if at.register.ip == amdgpu_registers::Ip::Mmhub {
+    if at.register.ip == Ip::Mmhub {
         Hub::Mm
     } else {
         Hub::Gc
@@ -149,46 +198,15 @@ fn hub_of(at: At) -> Hub {
 
 impl Block for Gmc {
     fn read(&mut self, at: At, value: u32, fabric: &mut Fabric) -> Result<u32, Violation> {
-        let hub = hub_of(at);
-        let _ = fabric;
-        if at.register == hub.registers().semaphore {
-            let bit = 1 << at.index;
-            let free = self.held[hub as usize] & bit == 0;
-            self.held[hub as usize] |= bit;
-            return Ok(u32::from(free));
-        }
-        Ok(value)
+        Ok(fabric.hub_read(at, value))
     }
 
     fn write(&mut self, at: At, value: u32, fabric: &mut Fabric) -> Result<(), Violation> {
-        let hub = hub_of(at);
-        let registers = hub.registers();
-        let read_only = [registers.fault_status, registers.ack];
-        let faults = [registers.fault_address.0, registers.fault_address.1];
-        if read_only.contains(&at.register) || faults.contains(&at.register) {
-            return Ok(());
-        }
-        fabric.registers.store(at, value);
-        if at.register == registers.semaphore {
-            self.held[hub as usize] &= !(u32::from(value & 1 == 0) << at.index);
-        } else if at.register == registers.request {
-            return self.flush(hub, at, value, fabric);
-        } else if at.register == registers.fault_cntl {
-            if value & 1 == 1 {
-                fabric.clear_fault(hub);
-            }
-        } else {
-            fabric.mmu.checked[hub as usize].store(false, Relaxed);
-            if at.register == registers.l2_cntl2 && value & 3 != 0 {
-                fabric.mmu.forget(hub, 0xffff);
-            }
-        }
-        Ok(())
+        fabric.hub_write(at, value)
     }
 
     fn event(&mut self, event: Event, fabric: &mut Fabric) -> Result<(), Violation> {
         if event == Event::Reset(Scope::Card) {
-            *self = Self::default();
             fabric.mmu = Mmu::default();
             let top = FB_BASE + (VRAM_BYTES >> 24) as u32 - 1;
             for hub in [Hub::Gc, Hub::Mm] {

@@ -42,7 +42,9 @@ rules! { Gmc:
         "hub_initted in tinygrad's AM_GMC.flush_tlb; gmc_v11_0_flush_gpu_tlb in Linux returns while the ring is not ready";
     FLUSH_SEMAPHORE, "flush-semaphore", "an invalidation of the MM hub is requested under its semaphore",
         "gmc_v11_0_flush_gpu_tlb in Linux: without it an entry may be lost when the hub leaves a power-gated state";
-    FLUSH_REQUEST, "flush-request", "an invalidation names a context, all levels of page tables, and the L1 TLBs",
+    FLUSH_RANGE, "flush-range", "an invalidation engine has every page for its range; ranges are not modelled",
+        "mmhub_v3_0_program_invalidation and gfxhub_v3_0 in Linux; ADDR_RANGE in tinygrad's AM_GMC.init_hub: both 0x1fffffffff";
+    FLUSH_REQUEST, "flush-request", "an invalidation names a context, all levels of page tables and the L1 TLBs, and pages of any size",
         "mmhub_v3_0_get_invalidate_req in Linux; AM_GMC.flush_tlb in tinygrad";
     BUS_MASTER, "bus-mastering", "host memory is accessed only with bus mastering on in the command register",
         "PCI Local Bus Specification 3.0, 6.2.2";

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use amdgpu_registers::mmhub;
+use amdgpu_registers::{mmhub, nbif};
 
 use super::walk::{EXECUTABLE, LEAF, READABLE, SNOOPED, SYSTEM, VALID, WRITEABLE};
 use super::*;
@@ -18,6 +18,8 @@ pub(crate) const UNCACHED: u64 = 3 << 48;
 /// A page of host memory as drivers map it.
 pub(crate) const HOST: u64 = PAGE | SYSTEM | SNOOPED | UNCACHED;
 const ROOT: u64 = 0x10_0000;
+/// The last table for `VA`, the third one that [`enter`] makes.
+const TABLE: u64 = ROOT + 0x1_2000;
 const MM: Client = Client {
     hub: Hub::Mm,
     vmid: 0,
@@ -90,6 +92,10 @@ pub(crate) fn set_up(rig: &mut Rig, hub: Hub) {
     set(registers.end.1, 7);
     set(registers.table.0, ROOT as u32 | 1);
     set(registers.context, 0x1ff_fe07);
+    for engine in 0..18 {
+        set(registers.range.0.plus(2 * engine), u32::MAX);
+        set(registers.range.1.plus(2 * engine), 0x1f);
+    }
     fabric.vram.write(0x8_0000, &[0; 8192]);
 }
 
@@ -290,6 +296,24 @@ pub(crate) const CASES: &[Case] = &[
             entry(rig, 12, PAGE | 0x30_0000);
         },
     },
+    // The processor's writes of page tables wait in the host data path like all others.
+    Case {
+        rule: crate::hdp::STALE,
+        breaks: |rig| {
+            entry(rig, 12, PAGE | 0x20_0000);
+            rig.card
+                .bar_write(0, TABLE + 8, &(PAGE | 0x30_0000).to_le_bytes());
+            access(rig, VA + 4096, Intent::Read);
+        },
+        keeps: |rig| {
+            entry(rig, 12, PAGE | 0x20_0000);
+            rig.card
+                .bar_write(0, TABLE + 8, &(PAGE | 0x30_0000).to_le_bytes());
+            rig.write(nbif::BIF_BX_PF0_HDP_MEM_COHERENCY_FLUSH_CNTL, 0);
+            access(rig, VA + 4096, Intent::Read);
+            assert!(rig.card.stopped().is_some() || read(rig, VA + 4096) == 0);
+        },
+    },
     Case {
         rule: FLUSH_HUB,
         breaks: |rig| flush(rig, 0xf8_0001),
@@ -303,6 +327,30 @@ pub(crate) const CASES: &[Case] = &[
         breaks: |rig| {
             set_up(rig, Hub::Mm);
             rig.write(mmhub::MMVM_INVALIDATE_ENG_REQ.plus(17), 0xf8_0001);
+        },
+        keeps: |rig| {
+            set_up(rig, Hub::Mm);
+            flush(rig, 0xf8_0001);
+        },
+    },
+    Case {
+        rule: FLUSH_RANGE,
+        breaks: |rig| {
+            set_up(rig, Hub::Mm);
+            rig.write(mmhub::MMVM_INVALIDATE_ENG_ADDR_RANGE_HI32.plus(34), 0);
+            flush(rig, 0xf8_0001);
+        },
+        keeps: |rig| {
+            set_up(rig, Hub::Mm);
+            rig.write(mmhub::MMVM_INVALIDATE_ENG_ADDR_RANGE_HI32.plus(32), 0);
+            flush(rig, 0xf8_0001);
+        },
+    },
+    Case {
+        rule: FLUSH_REQUEST,
+        breaks: |rig| {
+            set_up(rig, Hub::Mm);
+            flush(rig, 0x4f8_0001);
         },
         keeps: |rig| {
             set_up(rig, Hub::Mm);

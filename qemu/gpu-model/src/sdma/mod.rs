@@ -16,6 +16,7 @@ use crate::fabric::{Block, Event, Fabric, Port, Scope};
 use crate::gmc::{Client, Hub};
 use crate::register_file::At;
 use crate::rule::Violation;
+use crate::run::State;
 use rules::*;
 
 pub(crate) use rules::RULES;
@@ -62,16 +63,6 @@ impl Key {
     }
 }
 
-/// What a queue does between accesses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Idle,
-    /// Since this time, in nanoseconds.
-    Waits(u64),
-    Hung,
-}
-
 /// An indirect buffer that is being read.
 #[derive(Clone, Copy, Debug)]
 struct Buffer {
@@ -116,7 +107,7 @@ impl Queue {
     fn next(&self) -> u64 {
         match &self.buffer {
             Some(buffer) => buffer.va.wrapping_add(4 * buffer.at),
-            None => self.ring + self.read % self.ring_bytes,
+            None => self.ring.wrapping_add(self.read % self.ring_bytes),
         }
     }
 

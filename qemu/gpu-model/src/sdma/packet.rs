@@ -3,32 +3,25 @@
 use amdgpu_registers::sdma;
 
 use super::rules::*;
-use super::{Buffer, Key, Queue, Sdma, State};
+use super::{Buffer, Key, Queue, Sdma};
 use crate::caches::Actions;
 use crate::fabric::{Event, Fabric, Vector};
 use crate::fault::FaultKind;
 use crate::gfx::pm4::{compares, read_register, write_register};
+use crate::gfx::{GCR_WHOLE, PARTS};
 use crate::gmc::Hub;
 use crate::journal::{Access, Place};
 use crate::rule::Violation;
+use crate::run::{self, Outcome, State, Work};
 
 /// Nanoseconds that an engine takes for a packet.
 const PACKET_NS: u64 = 200;
 /// Bytes that it moves in a nanosecond: a PCIe 4.0 link of 16 lanes.
 const BYTES_PER_NS: u64 = 25;
-/// Packets of one run.
-const MOST_PACKETS: u32 = 1 << 20;
 /// Nanoseconds after which a wait is given up in strict level.
 const LONGEST_WAIT: u64 = 10_000_000_000;
 /// Bytes that are moved at once.
 const CHUNK: usize = 1 << 16;
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Done,
-    Waits,
-}
 
 /// Opcode, name, dwords without data of variable length.
 const NAMES: &[(u32, &str, u64)] = &[
@@ -62,47 +55,44 @@ impl Sdma {
         let Some(mut queue) = self.queues.remove(&key) else {
             return Ok(false);
         };
-        let result = work(key, &mut queue, fabric);
+        let mut working = Working {
+            key,
+            queue: &mut queue,
+        };
+        let result = run::run(&mut working, (LONGEST_WAIT, FOREVER), fabric);
         self.queues.insert(key, queue);
         result
     }
 }
 
-fn work(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<bool, Violation> {
-    let mut worked = false;
-    for _ in 0..MOST_PACKETS {
-        if queue.available() == 0 {
-            queue.state = State::Idle;
-            report(key, queue, fabric)?;
-            return Ok(worked);
-        }
-        match packet(key, queue, fabric)? {
-            Outcome::Done => {
-                worked = true;
-                // What waited is done, and what follows is none that was seen before.
-                queue.state = State::Idle;
-            }
-            Outcome::Waits => {
-                let now = fabric.clock.ns();
-                let since = match queue.state {
-                    State::Waits(since) if !worked => since,
-                    _ => now,
-                };
-                queue.state = State::Waits(since);
-                fabric.require(
-                    now - since <= LONGEST_WAIT,
-                    FOREVER,
-                    format_args!("{key} since {since} ns"),
-                )?;
-                if worked {
-                    report(key, queue, fabric)?;
-                }
-                return Ok(worked);
-            }
-        }
+/// A queue that works.
+struct Working<'a> {
+    key: Key,
+    queue: &'a mut Queue,
+}
+
+impl std::fmt::Display for Working<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.key.fmt(f)
     }
-    queue.state = State::Hung;
-    Ok(true)
+}
+
+impl Work for Working<'_> {
+    fn state(&mut self) -> &mut State {
+        &mut self.queue.state
+    }
+
+    fn available(&self) -> u64 {
+        self.queue.available()
+    }
+
+    fn packet(&mut self, fabric: &mut Fabric) -> Result<Outcome, Violation> {
+        packet(self.key, self.queue, fabric)
+    }
+
+    fn report(&self, fabric: &mut Fabric) -> Result<(), Violation> {
+        report(self.key, self.queue, fabric)
+    }
 }
 
 /// Writes the read pointer to memory.
@@ -137,7 +127,10 @@ fn load(key: Key, queue: &Queue, dwords: u64, fabric: &mut Fabric) -> Result<Vec
 fn packet(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<Outcome, Violation> {
     let header = load(key, queue, 1, fabric)?[0];
     let (opcode, sub) = (header & 0xff, header >> 8 & 0xff);
-    let Some((_, name, fixed)) = NAMES.iter().find(|(known, ..)| *known == opcode) else {
+    // Kinds of a packet: only TIMESTAMP has ones that are modelled, to set and to get (2: the global counter).
+    let kinds = if opcode == 13 { 0..=2 } else { 0..=0 };
+    let found = NAMES.iter().find(|(known, ..)| *known == opcode);
+    let Some((_, name, fixed)) = found.filter(|_| kinds.contains(&sub)) else {
         fabric.broken(OPCODE, format_args!("{key}: header {header:#x}"))?;
         return Ok(Outcome::Waits);
     };
@@ -193,7 +186,12 @@ fn packet(key: Key, queue: &mut Queue, fabric: &mut Fabric) -> Result<Outcome, V
             fabric.forget_translations(Hub::Mm);
         }
         17 => {
-            let control = data[2] >> 16;
+            let control = data[2] >> 16 | (data[3] & 7) << 16;
+            fabric.require(
+                control & PARTS == 0 && control & 3 < 2,
+                GCR_WHOLE,
+                format_args!("{key}: GCR_REQ, GCR_CNTL {control:#x}"),
+            )?;
             let bit = |at: u32| control >> at & 1 == 1;
             fabric.cache_control(Actions {
                 k: bit(7),

@@ -32,7 +32,7 @@ rules! { Sdma:
         "sdma_v6_0_ring_insert_nop in Linux; AMDCopyQueue._submit in tinygrad fills the rest with zeros";
     LENGTH, "sdma-packet-length", "a packet ends before the write pointer, or before the end of its buffer",
         "amdgpu_ring_commit in Linux: whole packets are committed";
-    OPCODE, "sdma-opcode", "opcodes are those that the engine knows",
+    OPCODE, "sdma-opcode", "opcodes are those that the engine knows, and of their kinds those that are modelled: linear copies, plain writes, fills, polls",
         "sdma_v6_0_0_pkt_open.h in Linux";
     DWORDS, "sdma-dword-aligned", "WRITE, FENCE, FILL of dwords and polls of memory go to multiples of 4",
         "sdma_v6_0_0_pkt_open.h in Linux; sdma_v6_0_ring_emit_fence has it as an assertion";

@@ -260,6 +260,12 @@ pub(crate) const CASES: &[Case] = &[
         keeps: |rig| sent(rig, &[2, lo(FENCE), hi(FENCE), 0, 7]),
     },
     Case {
+        rule: OPCODE,
+        // A copy of a window (kind 4).
+        breaks: |rig| sent(rig, &[0x401, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        keeps: |rig| sent(rig, &copy(VA + DATA, VA + DATA + 64, 64)),
+    },
+    Case {
         rule: STAMP,
         breaks: |rig| sent(rig, &[0x20d, lo(FENCE) + 4, hi(FENCE)]),
         keeps: |rig| {

@@ -5,7 +5,7 @@ use amdgpu_registers::gc;
 use super::super::launch_rules::*;
 use super::super::*;
 use super::support::*;
-use crate::caches::{self};
+use crate::caches;
 use crate::gmc::tests::VA;
 use crate::rig::Case;
 use crate::rule::Level;
@@ -206,6 +206,30 @@ pub(crate) const CASES: &[Case] = &[
         keeps: |rig| sent(rig, &acquire()),
     },
     Case {
+        rule: GCR_WHOLE,
+        breaks: |rig| sent(rig, &packet(0x58, &[0, 0x1000, 0, 0, 0, 0, 0xc3f1])),
+        keeps: |rig| sent(rig, &acquire()),
+    },
+    Case {
+        rule: GCR_WHOLE,
+        breaks: |rig| {
+            sent(
+                rig,
+                &packet(0x58, &[0, u32::MAX, u32::MAX, 0, 0, 0, 0xd3f1]),
+            )
+        },
+        keeps: |rig| sent(rig, &packet(0x58, &[0, u32::MAX, 0xff, 0, 0, 0, 0x1_c3f1])),
+    },
+    Case {
+        rule: GCR_WHOLE,
+        breaks: |rig| {
+            let mut discards = release(3);
+            discards[1] |= 1 << 19;
+            sent(rig, &discards);
+        },
+        keeps: fenced,
+    },
+    Case {
         rule: EVENT_INDEX,
         breaks: |rig| sent(rig, &packet(0x46, &[7])),
         keeps: |rig| sent(rig, &packet(0x46, &[0x407])),
@@ -272,6 +296,11 @@ pub(crate) const CASES: &[Case] = &[
         rule: GROUP_THREADS,
         breaks: |rig| with(rig, gc::COMPUTE_NUM_THREAD_X, &[64, 17, 1]),
         keeps: |rig| with(rig, gc::COMPUTE_NUM_THREAD_X, &[64, 16, 1]),
+    },
+    Case {
+        rule: GRID_SIZE,
+        breaks: |rig| launched(rig, &packet(0x15, &[u32::MAX, 2, 1, 0x8005])),
+        keeps: good,
     },
     Case {
         rule: GRID,
