@@ -20,7 +20,7 @@ pub enum FaultKind {
     PageFault,
     /// A wave meets an instruction that does not exist.
     IllegalInstruction,
-    /// The interrupt ring overflows.
+    /// An interrupt comes so often that the whole ring overflows with it.
     IhOverflow,
     /// A bit of video memory flips; reads report poison.
     BitFlip,

@@ -130,13 +130,18 @@ impl Ih {
         if full && !may_overflow {
             return Ok(());
         }
-        let overflow = full || fabric.faults.happens(FaultKind::IhOverflow);
+        // The fault is a storm: the same interrupt fills the whole ring before anybody looks.
+        let storm = may_overflow && fabric.faults.happens(FaultKind::IhOverflow);
+        let entries = if storm { size / ENTRY } else { 1 };
         // 40 bits of address in units of 256 bytes.
         let base = (fabric.registers.pair(names.base.0, names.base.1) & 0xff_ffff_ffff) << 8;
         let entry = entry(vector, fabric);
-        write(settings, base + u64::from(wptr % size), &entry, fabric)?;
-        let next = (wptr + ENTRY) % size;
-        let next = next | (pointer & OVERFLOW.mask()) | u32::from(overflow);
+        let mut next = wptr % size;
+        for _ in 0..entries {
+            write(settings, base + u64::from(next), &entry, fabric)?;
+            next = (next + ENTRY) % size;
+        }
+        let next = next | (pointer & OVERFLOW.mask()) | u32::from(full || storm);
         fabric.registers.set(names.wptr, next);
         if ring == 0 && control::WPTR_WRITEBACK_ENABLE.of(settings) != 0 {
             let address = fabric

@@ -8,7 +8,7 @@ pub(crate) use cases::CASES;
 pub(crate) use support::up;
 use support::*;
 
-use amdgpu_registers::gc;
+use amdgpu_registers::{gc, osssys};
 
 use super::*;
 use crate::caches::L0;
@@ -129,6 +129,38 @@ fn a_page_fault_of_a_wave_is_told_and_the_queue_goes_on() {
     assert_eq!(memory(&rig, POINTERS + 0x100), 6);
     let status = rig.read(gc::GCVM_L2_PROTECTION_FAULT_STATUS);
     assert_eq!(status >> 9 & 0x1ff, 8, "TCP: {status:#x}");
+    assert_eq!(rig.card.stopped(), None);
+}
+
+#[test]
+fn a_page_fault_on_demand_shows_in_the_status_and_in_the_interrupt_ring() {
+    const IH: u64 = 0x60_0000;
+    let mut rig = Rig::new();
+    ready(&mut rig);
+    let base = (MC + IH) >> 8;
+    rig.write(osssys::IH_RB_BASE, lo(base));
+    rig.write(osssys::IH_RB_BASE_HI, hi(base));
+    rig.write(osssys::IH_RB_CNTL, 0x4010_0021);
+    code(&mut rig, FILL);
+    rig.card.faults().add(FaultKind::PageFault, 1);
+    submit(
+        &mut rig,
+        &[acquire(), fill(5, VA + DATA), release(8)].concat(),
+    );
+    use gc::GCVM_L2_PROTECTION_FAULT_STATUS as fields;
+    let status = rig.read(gc::GCVM_L2_PROTECTION_FAULT_STATUS);
+    let shown = [fields::CID, fields::RW, fields::VMID].map(|field| field.of(status));
+    assert_eq!(shown, [8, 1, 0], "a write of TCP in context 0: {status:#x}");
+    let page = rig.read(gc::GCVM_L2_PROTECTION_FAULT_ADDR_LO32);
+    assert_eq!(page, lo((VA + DATA) >> 12));
+    assert_eq!(rig.read(osssys::IH_RB_WPTR), 32, "one entry");
+    let mut entry = [0; 32];
+    rig.card.bar_read(0, IH, &mut entry);
+    let dwords = entry.as_chunks::<4>().0;
+    let [who, low, high] = [0, 4, 5].map(|at: usize| u32::from_le_bytes(dwords[at]));
+    assert_eq!(who & 0xffff, 0xa, "client GFX, source 0");
+    let address = u64::from(low) << 12 | u64::from(high & 0xf) << 44;
+    assert_eq!(address, (VA + DATA) & !0xfff);
     assert_eq!(rig.card.stopped(), None);
 }
 
