@@ -85,7 +85,7 @@ impl Card {
             psp: Psp::default(),
             smu: Smu::default(),
             ih: Ih::default(),
-            gmc: Gmc::default(),
+            gmc: Gmc,
             gfx: Gfx::default(),
             sdma: Sdma::default(),
             stopped: None,

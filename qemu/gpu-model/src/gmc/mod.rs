@@ -94,7 +94,6 @@ pub(crate) struct Mmu {
 }
 
 /// The block. What it knows is in [`Mmu`], since packets of queues reach its registers too.
-#[derive(Default)]
 pub(crate) struct Gmc;
 
 /// Whether a register is one of the hubs'.
