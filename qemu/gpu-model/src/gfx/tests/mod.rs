@@ -165,6 +165,39 @@ fn a_page_fault_on_demand_shows_in_the_status_and_in_the_interrupt_ring() {
 }
 
 #[test]
+fn what_a_wave_reads_at_a_fault_on_demand_is_not_held_against_the_driver() {
+    // Loads a descriptor from the address in s[0:1], and a dword through it.
+    const THROUGH: &[u32] = &[
+        0xf408_0100,
+        0xf800_0000,
+        0xbf89_fc07,
+        0xf420_0202,
+        0xf800_0000,
+        0xbf89_fc07,
+        0xbfb0_0000,
+    ];
+    let mut rig = Rig::new();
+    ready(&mut rig);
+    let [low, high] = [lo(VA + DATA), hi(VA + DATA)];
+    let descriptor: Vec<u8> = [low, high, 64, 0x2140_0000]
+        .iter()
+        .flat_map(|dword: &u32| dword.to_le_bytes())
+        .collect();
+    rig.engine(|fabric| fabric.outside_write(BASE + DATA, &descriptor, "a test"));
+    code(&mut rig, THROUGH);
+    for fault in [false, true] {
+        if fault {
+            rig.card.faults().add(FaultKind::PageFault, 1);
+        }
+        let dispatch = [state(&[low, high]), launch()].concat();
+        submit(&mut rig, &[acquire(), dispatch, release(6)].concat());
+        assert_eq!(rig.card.stopped(), None);
+        let status = rig.read(gc::GCVM_L2_PROTECTION_FAULT_STATUS);
+        assert_eq!(status != 0, fault);
+    }
+}
+
+#[test]
 fn faults_happen_when_they_are_asked_for_and_a_reset_cures_them() {
     for (kind, told) in [
         (FaultKind::HungWave, None),
