@@ -13,6 +13,12 @@ use crate::pci::features::{self, Link, Vectors};
 use crate::pci::resizable::{self, Choice};
 use crate::pci::scan::{Function, Scan};
 
+/// AMD's graphics cards.
+const VENDOR: u16 = 0x1002;
+/// Base class of display controllers, and the subclasses of one with VGA and one without.
+const DISPLAY: u8 = 0x03;
+const SUBCLASSES: [u8; 2] = [0x00, 0x80];
+
 /// What a card's slot is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -57,7 +63,7 @@ impl Found {
     /// by the card itself, by its IP versions.
     #[must_use]
     pub fn of(ecam: &'static Ecam, scan: &Scan, function: &Function) -> Option<Self> {
-        if !super::is_card(function) {
+        if !is_card(function) {
             return None;
         }
         let vram = memory_bar(function, amdgpu::Bar::Vram).ok();
@@ -92,4 +98,10 @@ impl Found {
             largest: self.choices.last().map(|choice| choice.size),
         }
     }
+}
+
+/// Whether a function is a card that the driver may look at.
+fn is_card(function: &Function) -> bool {
+    let (base, sub, _) = function.class;
+    function.vendor == VENDOR && base == DISPLAY && SUBCLASSES.contains(&sub)
 }

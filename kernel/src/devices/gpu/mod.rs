@@ -20,17 +20,3 @@ mod region;
 pub use bus::{BusError, PciBus};
 #[cfg(not(test))]
 pub use found::{Found, Slot};
-
-use crate::pci::scan::Function;
-
-/// AMD's graphics cards.
-const VENDOR: u16 = 0x1002;
-/// Base class of display controllers, and the subclasses of one with VGA and one without.
-const DISPLAY: u8 = 0x03;
-const SUBCLASSES: [u8; 2] = [0x00, 0x80];
-
-/// Whether a function is a card that the driver may look at.
-fn is_card(function: &Function) -> bool {
-    let (base, sub, _) = function.class;
-    function.vendor == VENDOR && base == DISPLAY && SUBCLASSES.contains(&sub)
-}
