@@ -14,6 +14,7 @@ use firmware_loader as firmware;
 
 use crate::Error;
 use crate::discovery::{Discovery, Version};
+use crate::pci::Ids;
 
 /// Hardware ids of blocks that have no register file of their own: SDMA engines lie in GC's.
 pub const SDMA0: u16 = 42;
@@ -94,6 +95,14 @@ const REGISTER_FILES: &[(Ip, &[Version])] = &[
     (Ip::Hdp, &[Version(6, 0, 0)]),
 ];
 
+/// Cards that have the chip of a row but take other firmware: device id, revision, why. The RX 7900 GRE: Linux
+/// `gfx_v11_0_init_microcode`.
+const OTHER_FIRMWARE: &[(u16, u8, &str)] = &[(
+    0x744c,
+    0xce,
+    "it takes gc_11_0_0_rlc_1.bin, which no set of firmware here has",
+)];
+
 /// The card with a PCI device id, to choose firmware before the card was looked at.
 #[must_use]
 pub fn by_device(device: u16) -> Option<&'static Asic> {
@@ -141,4 +150,40 @@ pub fn identify(discovery: &Discovery, force: bool) -> Result<&'static Asic, Err
         return refuse(format!("{asic}"), why);
     }
     Ok(asic)
+}
+
+/// Whether a card takes the firmware of its row.
+///
+/// # Errors
+/// Says what other firmware it takes.
+pub fn check_ids(asic: &Asic, ids: &Ids) -> Result<(), Error> {
+    let mut others = OTHER_FIRMWARE.iter();
+    let other = others.find(|other| (other.0, other.1) == (ids.device, ids.revision));
+    let Some((.., why)) = other else {
+        return Ok(());
+    };
+    let name = format!("{asic}, revision {:02x},", ids.revision);
+    Err(Error::Unsupported { name, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_takes_other_firmware_is_refused() {
+        let mut ids = Ids {
+            vendor: 0x1002,
+            device: 0x744c,
+            revision: 0xc8,
+            subsystem: [0; 2],
+        };
+        assert_eq!(check_ids(&ASICS[0], &ids), Ok(()));
+        ids.revision = 0xce;
+        let refused = check_ids(&ASICS[0], &ids).expect_err("it is a GRE");
+        assert!(
+            format!("{refused}")
+                .contains("revision ce, is not supported: it takes gc_11_0_0_rlc_1.bin")
+        );
+    }
 }

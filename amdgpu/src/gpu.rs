@@ -6,7 +6,7 @@ use core::fmt;
 
 use firmware_loader::Firmware;
 
-use crate::asic::Asic;
+use crate::asic::{self, Asic};
 use crate::bring_up::{self, Card, Found, Log};
 use crate::discovery::{FixedBases, Shape, Version};
 use crate::hub::{self, Hub, PageFault};
@@ -150,6 +150,7 @@ impl Gpu {
                     resize_bar, force, ..
                 } = *configuration;
                 let found = Card::find(device, resize_bar, force)?;
+                asic::check_ids(found.0, &pci::ids(device))?;
                 check_set(found.0, firmware)?;
                 Ok(found)
             },

@@ -5,8 +5,6 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, Fault};
 use crate::set::Set;
 
@@ -18,7 +16,7 @@ impl Sum {
     /// The sum of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self(hmac_sha256::Hash::hash(bytes))
     }
 
     /// The sum that is written as these 64 digits.
